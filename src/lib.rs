@@ -1,0 +1,4 @@
+//! passflow keeps riders' transit passes fresh and tells every change exactly once.
+
+pub mod domain;
+pub mod ports;
