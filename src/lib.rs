@@ -1,4 +1,7 @@
 //! passflow keeps riders' transit passes fresh and tells every change exactly once.
 
 pub mod domain;
+pub mod engine;
+pub mod pipelines;
 pub mod ports;
+pub mod simulator;

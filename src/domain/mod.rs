@@ -1,9 +1,20 @@
 //! What passflow knows: pure functions and values, without I/O, clock or environment.
 
 pub mod cache;
+pub mod created_order;
+pub mod diff;
+pub mod envelope;
+pub mod js_json;
+pub mod json;
+pub mod merge;
+pub mod object_id;
 pub mod partitioner;
 pub mod payload_hash;
+pub mod poison;
 pub mod record;
+pub mod request;
+pub mod tick;
 pub mod ticket_changed;
 pub mod token;
+pub mod token_change;
 pub mod user_id;
