@@ -463,6 +463,7 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
         }
         let delay_ms = u64::try_from(backoff.next_ms(&mut random)).unwrap_or(1);
         tokio::select! {
+            biased;
             () = parts.shutdown.cancelled() => return Ok(None),
             () = parts.clock.sleep(Duration::from_millis(delay_ms)) => {}
         }

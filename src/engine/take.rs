@@ -106,7 +106,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn prove(&self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
+    async fn prove(&mut self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
         let unchanged = partitions.iter().cloned().zip(positions.iter().cloned()).collect();
         let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged };
         self.committer.commit(batch).await
