@@ -17,6 +17,7 @@ pub mod progress;
 pub mod suspension;
 mod take;
 mod tasks;
+pub mod until_end;
 pub mod window;
 
 pub use consumer_loop::{Engine, Parts};

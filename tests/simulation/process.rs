@@ -157,7 +157,7 @@ fn ticks_config() -> ticks::Config {
 }
 
 fn gate_limits() -> GateLimits {
-    GateLimits { max_in_flight: 8, requests_per_second: 0, retry_after_max: Duration::from_secs(5), down_after: 20 }
+    GateLimits { max_in_flight: 8, requests_per_second: 0.0, retry_after_max: Duration::from_secs(5), down_after: 20 }
 }
 
 fn fetch_limits() -> FetchLimits {
@@ -186,6 +186,8 @@ fn passes_config() -> passes::Config {
         retry_delay: Duration::from_secs(5),
         // No request may end as a dead letter here: each would be a change that nobody told.
         retry_rounds: 1_000,
+        tick_max_age: Duration::from_mins(60),
+        purge_without_token: false,
         free_ticket_products: Vec::new(),
         cas_attempts: 20,
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        cache::{List, LogEntry, Pending, PerList, Slot, Stream, Then},
+        cache::{List, LogEntry, Pending, PerList, Slot, Stream, Then, TokenState},
         diff::{self, Seen},
         merge::{self, Answers, Stamp},
         poison::{Code, Poison},
@@ -63,6 +63,15 @@ impl Handling<'_> {
     /// What is stored differs from what was told: tells it, without a fetch.
     pub(super) async fn draft_of_stored(&self, view: &View) -> Result<Draft, Halt> {
         let mut draft = Draft::of_state(view.stream.clone());
+        self.add_events(view, &mut draft, &Answers::default()).await?;
+        Ok(draft)
+    }
+
+    /// The lists of a user without a token are emptied, and each pass is told to be gone.
+    pub(super) async fn draft_of_purge(&self, view: &View) -> Result<Draft, Halt> {
+        let mut draft = Draft::of_state(view.stream.clone());
+        draft.lists = PerList { passes: Some(Vec::new()), passes4: Some(Vec::new()) };
+        draft.stream.token = TokenState::default();
         self.add_events(view, &mut draft, &Answers::default()).await?;
         Ok(draft)
     }

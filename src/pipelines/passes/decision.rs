@@ -18,6 +18,12 @@ pub(super) fn is_fresh(request: &PassRequest, head: &Head, now_ms: i64, config: 
     }
 }
 
+/// Whether the request came from a tick too long ago: a later one will ask again.
+pub(super) fn is_overdue(request: &PassRequest, now_ms: i64, config: &Config) -> bool {
+    let age_ms = request.requested_at.map_or(0, |at| now_ms.saturating_sub(at.as_millisecond()));
+    request.tick_id.is_some() && age_ms > i64::try_from(config.tick_max_age.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// What is known of the user's present token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {

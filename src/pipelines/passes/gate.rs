@@ -20,7 +20,7 @@ pub struct GateLimits {
     /// Requests under way at once.
     pub max_in_flight: usize,
     /// Requests a second; 0 = no limit.
-    pub requests_per_second: u32,
+    pub requests_per_second: f64,
     /// The longest time to stay away that is believed.
     pub retry_after_max: Duration,
     /// Failures in a row, over several users, after which the API counts as down.
@@ -75,9 +75,7 @@ impl Gate {
         if state.hold_until_ms > now_ms {
             return millis(state.hold_until_ms - now_ms);
         }
-        let Some(interval_us) = 1_000_000_i64.checked_div(i64::from(self.limits.requests_per_second)) else {
-            return Duration::ZERO;
-        };
+        let Some(interval_us) = self.interval_us() else { return Duration::ZERO };
         let now_us = now_ms.saturating_mul(1000);
         if state.next_slot_us > now_us {
             return millis((state.next_slot_us - now_us).div_euclid(1000).max(1));
@@ -85,6 +83,13 @@ impl Gate {
         // A clock that ticks in milliseconds may let a few leave at once, but never more than were due.
         state.next_slot_us = state.next_slot_us.max(now_us - 1000) + interval_us;
         Duration::ZERO
+    }
+
+    /// Time between two requests, if their rate is limited.
+    fn interval_us(&self) -> Option<i64> {
+        let rate = self.limits.requests_per_second;
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to microseconds, and `as` saturates")]
+        (rate > 0.0).then(|| (1_000_000.0 / rate) as i64)
     }
 
     /// The API asked to be left alone.

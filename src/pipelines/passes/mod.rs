@@ -63,6 +63,10 @@ pub struct Config {
     pub retry_delay: Duration,
     /// How often it goes through it before it is a dead letter.
     pub retry_rounds: u32,
+    /// Requests of ticks that were put longer ago than this are skipped: the next tick asks again.
+    pub tick_max_age: Duration,
+    /// Whether the lists of a user whose token is gone are emptied; else they stay.
+    pub purge_without_token: bool,
     /// Products whose new passes get `free_ticket_status` 1.
     pub free_ticket_products: Vec<String>,
     /// Compare-and-sets of one turn.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        cache::{Head, Pending, Stream},
+        cache::{Head, List, Pending, Stream},
         diff,
         poison::{Code, Poison},
         record::{Output, Record},
@@ -102,18 +102,31 @@ impl Handling<'_> {
             let poison = Poison::new(Code::UnsupportedFormat, message);
             return self.touch_then(view, || Err(Halt::Poison { stage: "decode", poison })).await;
         }
+        if decision::is_overdue(&self.request, self.passes.clock.now_ms(), &self.passes.config) {
+            return self.touch_then(view, || Ok(Step::done("skipped"))).await;
+        }
         if decision::is_fresh(&self.request, &view.head, self.passes.clock.now_ms(), &self.passes.config) {
             return self.stay_fresh(view).await;
         }
         let Some(token) = self.passes.store.token(self.request.user_id).await? else {
-            return self.touch_then(view, || Ok(Step::done("no_token"))).await;
+            return self.without_token(view).await;
         };
         match self.known(view, &token).await? {
             (Known::Resting, _) => self.touch_then(view, || Ok(Step::done("resting"))).await,
             (Known::Unchanged, _) => self.stay_fresh(view).await,
             (Known::No, Some(token)) => self.refresh(view, &token).await,
-            (Known::No, None) => self.touch_then(view, || Ok(Step::done("no_token"))).await,
+            (Known::No, None) => self.without_token(view).await,
         }
+    }
+
+    /// Nothing is fetched. The lists stay, or are emptied if the settings say so.
+    async fn without_token(&self, view: &View) -> Result<Attempt, Halt> {
+        let has_passes = List::BOTH.into_iter().any(|list| !view.head.lists.of(list).is_empty());
+        if !(self.passes.config.purge_without_token && has_passes) {
+            return self.touch_then(view, || Ok(Step::done("no_token"))).await;
+        }
+        let draft = self.draft_of_purge(view).await?;
+        self.write_change(view, draft).await
     }
 
     /// What is known of the token; the binlog can be ahead of what a query sees, so a young request looks twice.
