@@ -1,4 +1,5 @@
 //! passflow keeps riders' transit passes fresh and tells every change exactly once.
 
+pub mod adapters;
 pub mod domain;
 pub mod ports;

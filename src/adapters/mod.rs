@@ -1,0 +1,6 @@
+//! The world behind the ports, one module for each technology and port.
+
+
+pub mod sqlite_store;
+
+pub mod sqlite_topics;
