@@ -27,7 +27,7 @@ use crate::{
     ports::{Clock, Dependency, Membership, PortError, Topics},
 };
 
-pub(crate) use append::{Placed, append_placed};
+pub(crate) use append::{Placed, Placer, append_placed};
 
 /// The embedded topics. Cheap to clone.
 #[derive(Clone)]
@@ -50,10 +50,20 @@ impl SqliteTopics {
         self.catalog.make(&self.store, topics).await.map_err(|error| failed(error, "making topics"))
     }
 
-    /// Finds the outputs' partitions, so that they can be appended inside a transaction.
-    pub(crate) async fn place(&self, outputs: &[Output]) -> Result<Placed, StoreError> {
+    /// What finds the partitions of outputs to `topics`, which are made if they are missing: no transaction that
+    /// appends can make them.
+    pub(crate) async fn placer(&self, topics: &[TopicName]) -> Result<Placer, StoreError> {
+        Ok(Placer(self.catalog.all_of(&self.store, topics.iter()).await?))
+    }
+
+    /// Whose time the records get.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    async fn place(&self, outputs: &[Output]) -> Result<Placed, StoreError> {
         let topics = self.catalog.all_of(&self.store, outputs.iter().map(|output| &output.topic)).await?;
-        Ok(Placed::new(&topics, outputs))
+        Ok(Placer(topics).place(outputs))
     }
 }
 

@@ -25,12 +25,18 @@ struct PackedBatch {
 #[derive(Debug, Default)]
 pub(crate) struct Placed(Vec<PackedBatch>);
 
-impl Placed {
-    pub(super) fn new(topics: &ByName, outputs: &[Output]) -> Self {
+/// Knows the topics that outputs go to.
+#[derive(Debug)]
+pub(crate) struct Placer(pub(super) ByName);
+
+impl Placer {
+    /// Packs the outputs by partition.
+    pub(crate) fn place(&self, outputs: &[Output]) -> Placed {
         let mut open: BTreeMap<i64, (i64, BytesWriter)> = BTreeMap::new();
-        let mut placed = Self::default();
+        let mut placed = Placed::default();
         for output in outputs {
-            let Some(topic) = topics.get(&output.topic) else { continue };
+            // A placer is made for all topics of its outputs.
+            let Some(topic) = self.0.get(&output.topic) else { continue };
             let partition_id = topic.partition_id(topic.partition_for(output.key.as_deref()));
             let (count, records) = open.entry(partition_id).or_default();
             record_codec::encode(records, output);
@@ -45,7 +51,9 @@ impl Placed {
         }
         placed
     }
+}
 
+impl Placed {
     fn close(&mut self, partition_id: i64, count: i64, records: BytesWriter) {
         if count > 0 {
             self.0.push(PackedBatch { partition_id, count, records: records.0 });

@@ -1,7 +1,7 @@
 //! A member's reading side.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -69,19 +69,26 @@ struct Reading {
     session: Session,
     /// The offset to read next.
     next: i64,
-    paused: bool,
     /// The last end that was told.
     told_end: Option<i64>,
 }
 
 impl Reading {
     fn end_event(&mut self, end: i64) -> Option<Event> {
-        if self.paused || self.next < end || self.told_end == Some(self.next) {
+        if self.next < end || self.told_end == Some(self.next) {
             return None;
         }
         self.told_end = Some(self.next);
         Some(Event::End { partition: self.partition.clone(), session: self.session, offset: self.next })
     }
+}
+
+/// What a round asks of one partition.
+struct Wanted {
+    id: i64,
+    from: i64,
+    /// The end that was known before the query.
+    end: i64,
 }
 
 struct SqliteConsumer {
@@ -91,6 +98,8 @@ struct SqliteConsumer {
     /// What happens next; records that were read ahead among it.
     ready: VecDeque<Event>,
     reading: Vec<Reading>,
+    /// The ids of paused partitions.
+    paused: HashSet<i64>,
     /// Where the next round begins, so that each partition comes first in turn.
     turn: usize,
     sessions: u64,
@@ -110,6 +119,7 @@ impl SqliteConsumer {
             ends_moved,
             ready: VecDeque::from([assigned]),
             reading: Vec::new(),
+            paused: HashSet::new(),
             turn: 0,
             sessions: 0,
             revoked: false,
@@ -124,7 +134,8 @@ impl SqliteConsumer {
         if !wanted.is_empty() {
             let FetchSettings { records_max, bytes_max } = self.topics.fetch;
             let reader = &mut *self.topics.store.reader().await?;
-            let batches = read::batches(reader, &wanted, records_max, bytes_max).await?;
+            let places: Vec<_> = wanted.iter().map(|wanted| (wanted.id, wanted.from)).collect();
+            let batches = read::batches(reader, &places, records_max, bytes_max).await?;
             // No waiting from here on: a dropped future has not moved any position.
             self.take(&wanted, batches)?;
         }
@@ -132,45 +143,48 @@ impl SqliteConsumer {
         Ok(!self.ready.is_empty())
     }
 
-    fn next_round(&mut self) -> Vec<(i64, i64)> {
+    /// Partitions that have more, with where to read on and their ends.
+    fn next_round(&mut self) -> Vec<Wanted> {
         let ends = self.topics.store.ends();
         let start = self.turn % self.reading.len().max(1);
         let (before, from) = self.reading.split_at(start.min(self.reading.len()));
-        let has_more = |reading: &&Reading| !reading.paused && reading.next < ends.of(reading.id);
-        let wanted: Vec<_> = from
-            .iter()
-            .chain(before)
-            .filter(has_more)
-            .take(PARTITIONS_MAX)
-            .map(|reading| (reading.id, reading.next))
-            .collect();
+        let more = |reading: &Reading| {
+            let wanted = Wanted { id: reading.id, from: reading.next, end: ends.of(reading.id) };
+            (wanted.from < wanted.end && !self.paused.contains(&wanted.id)).then_some(wanted)
+        };
+        let wanted: Vec<_> = from.iter().chain(before).filter_map(more).take(PARTITIONS_MAX).collect();
         self.turn = self.turn.wrapping_add(PARTITIONS_MAX);
         wanted
     }
 
-    fn take(&mut self, wanted: &[(i64, i64)], batches: Vec<(i64, Stored)>) -> Result<(), StoreError> {
+    fn take(&mut self, wanted: &[Wanted], batches: Vec<(i64, Stored)>) -> Result<(), StoreError> {
         let mut by_partition: HashMap<i64, Vec<Stored>> = HashMap::new();
         for (partition_id, batch) in batches {
             by_partition.entry(partition_id).or_default().push(batch);
         }
-        for (partition_id, from) in wanted {
-            let Some(reading) = self.reading.iter_mut().find(|reading| reading.id == *partition_id) else { continue };
-            let Some(batches) = by_partition.remove(partition_id) else { continue };
+        // Beside others, no batch may also mean that those were large enough.
+        let wanted_alone = wanted.len() == 1;
+        for Wanted { id, from, end } in wanted {
+            let Some(reading) = self.reading.iter_mut().find(|reading| reading.id == *id) else { continue };
             let mut records = Vec::new();
-            for batch in batches {
+            for batch in by_partition.remove(id).unwrap_or_default() {
                 record_codec::decode(batch, &reading.partition, *from, self.topics.fetch.records_max, &mut records)?;
             }
-            let Some(last) = records.last() else { continue };
-            reading.next = last.source.offset + 1;
-            let (partition, session) = (reading.partition.clone(), reading.session);
-            self.ready.push_back(Event::Records { partition, session, records });
+            if let Some(last) = records.last() {
+                reading.next = last.source.offset + 1;
+                let (partition, session) = (reading.partition.clone(), reading.session);
+                self.ready.push_back(Event::Records { partition, session, records });
+            } else if wanted_alone {
+                // All that was there has gone by age.
+                reading.next = *end;
+            }
         }
         Ok(())
     }
 
     fn note_ends(&mut self) {
         let ends = self.topics.store.ends();
-        for reading in &mut self.reading {
+        for reading in self.reading.iter_mut().filter(|reading| !self.paused.contains(&reading.id)) {
             self.ready.extend(reading.end_event(ends.of(reading.id)));
         }
     }
@@ -228,25 +242,31 @@ impl Consumer for SqliteConsumer {
         let Some(id) = self.member.partitions.get(partition).copied().filter(|_| !self.revoked) else {
             return Err(self.failed(StoreError::refused(format!("{partition} is not owned")), "starting a partition"));
         };
-        self.ready.retain(|event| !matches!(event, Event::Records { partition: of, .. } | Event::End { partition: of, .. } if of == partition));
+        self.ready.retain(|event| !is_of(event, partition));
         self.sessions += 1;
         let session = Session(self.sessions);
-        let paused = self.reading.iter().any(|reading| reading.id == id && reading.paused);
         self.reading.retain(|reading| reading.id != id);
         let partition = partition.clone();
-        self.reading.push(Reading { partition, id, session, next: offset, paused, told_end: None });
+        self.reading.push(Reading { partition, id, session, next: offset, told_end: None });
         Ok(session)
     }
 
     fn set_paused(&mut self, partition: &TopicPartition, paused: bool) {
-        if let Some(reading) = self.reading.iter_mut().find(|reading| reading.partition == *partition) {
-            reading.paused = paused;
+        let Some(id) = self.member.partitions.get(partition).copied() else { return };
+        if paused {
+            self.paused.insert(id);
+        } else {
+            self.paused.remove(&id);
         }
     }
 
     async fn leave(self: Box<Self>) {
         // Dropping it does all.
     }
+}
+
+fn is_of(event: &Event, partition: &TopicPartition) -> bool {
+    matches!(event, Event::Records { partition: of, .. } | Event::End { partition: of, .. } if of == partition)
 }
 
 impl Drop for SqliteConsumer {
