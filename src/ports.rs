@@ -219,7 +219,8 @@ pub struct Update {
 /// What an update writes.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// The fence, and perhaps the time; `version` stays.
+    /// The fence, and perhaps the time. With a time `version` moves on by one, so that a view that was fetched before
+    /// this refresh can't be written after it; a fence alone leaves it.
     Touch {
         /// New `timestamp`, unix seconds.
         timestamp: Option<i64>,

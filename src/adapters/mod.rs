@@ -1,6 +1,10 @@
-//! The ports' implementations. They know their technology and nothing of each other.
+//! The ports' implementations, one module for each technology and port. They know nothing of each other.
 
 pub mod memory;
+pub mod sqlite_documents;
+pub mod sqlite_store;
+pub mod sqlite_tokens;
+pub mod sqlite_topics;
 mod system_clock;
 
 pub use system_clock::SystemClock;

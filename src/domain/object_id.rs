@@ -1,4 +1,4 @@
-//! MongoDB's ObjectIds as 24 lowercase hex digits.
+//! The ObjectIds of `MongoDB` as 24 lowercase hex digits.
 
 use sha2::{Digest, Sha256};
 

@@ -41,6 +41,12 @@ pub fn hash_many(texts: &[&[u8]]) -> Vec<PayloadHash> {
     digests.into_iter().map(PayloadHash).collect()
 }
 
+impl From<[u8; 16]> for PayloadHash {
+    fn from(digest: [u8; 16]) -> Self {
+        Self(digest)
+    }
+}
+
 impl fmt::Display for PayloadHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))

@@ -112,8 +112,11 @@ impl Document {
         match &update.write {
             Write::Touch { timestamp, drop_committed } => {
                 next.timestamp = timestamp.unwrap_or(next.timestamp);
-                if let (Some((partition, offset)), Some(stream)) = (drop_committed, &mut next.stream) {
-                    stream.drop_committed(partition, *offset);
+                if let Some(stream) = &mut next.stream {
+                    stream.version += u64::from(timestamp.is_some());
+                    if let Some((partition, offset)) = drop_committed {
+                        stream.drop_committed(partition, *offset);
+                    }
                 }
             }
             Write::Change(change) => {

@@ -182,7 +182,7 @@ impl Handling<'_> {
             }
             Err(halt) => return Err(halt),
         };
-        if draft.changes_nothing() && view.head.stream.is_some() && !self.is_unanswered() {
+        if draft.changes_nothing() && view.head.stream.is_some() {
             let touch = Write::Touch {
                 timestamp: draft.timestamp,
                 drop_committed: Some((self.turn.held.partition.clone(), self.committed())),
@@ -260,7 +260,7 @@ impl Handling<'_> {
     }
 
     async fn write(&self, view: &View, write: Write) -> Result<Written, Halt> {
-        let seals = matches!(write, Write::Change(_));
+        let seals = matches!(write, Write::Change(_) | Write::Touch { timestamp: Some(_), .. });
         let update = Update { read: Arc::clone(&view.head), epoch: self.turn.held.epoch, write };
         // Until the answer is here, this write may land at any time, even if this turn is given up.
         let was_unanswered = self.turn.unanswered.swap(true, Ordering::AcqRel);
