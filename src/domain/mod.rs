@@ -1,9 +1,14 @@
 //! What passflow knows: pure functions and values, without I/O, clock or environment.
 
 pub mod cache;
+mod json;
 pub mod partitioner;
 pub mod payload_hash;
+pub mod poison;
 pub mod record;
+pub mod request;
+pub mod tick;
 pub mod ticket_changed;
 pub mod token;
+pub mod token_change;
 pub mod user_id;
