@@ -1,5 +1,7 @@
 //! passflow keeps riders' transit passes fresh and tells every change exactly once.
 
+pub mod cli;
 pub mod domain;
 pub mod ports;
 pub mod settings;
+pub mod wiring;

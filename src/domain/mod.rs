@@ -1,7 +1,9 @@
 //! What passflow knows: pure functions and values, without I/O, clock or environment.
 
 pub mod cache;
+pub mod js_json;
 mod json;
+pub mod masking;
 pub mod partitioner;
 pub mod payload_hash;
 pub mod poison;

@@ -130,8 +130,8 @@ impl<'a> Table<'a> {
 
     /// One of the values that have a name.
     pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, default: T, named: &[(&str, T)]) -> T {
-        let names: Vec<String> = named.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        let expected = format!("one of {}", names.join(", "));
+        let known: Vec<String> = named.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let expected = format!("one of {}", known.join(", "));
         self.checked(key, default, &expected, |value| {
             let text = value.as_str()?;
             named.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
