@@ -2,6 +2,9 @@
 
 pub mod cli;
 pub mod domain;
+pub mod engine;
+pub mod pipelines;
 pub mod ports;
 pub mod settings;
+pub mod simulator;
 pub mod wiring;

@@ -114,12 +114,12 @@ pub enum Event {
     Assigned {
         /// What commits have to name from now on, for all owned partitions.
         ownership: Ownership,
-        /// The new ones.
+        /// The new ones; none when only the ownership is another.
         partitions: Vec<TopicPartition>,
     },
     /// These partitions are owned no more, or no more after `release` is dropped.
     Revoked {
-        /// What commits have to name from now on.
+        /// What commits have to name from now on; it still covers the ones that go until `release` is dropped.
         ownership: Ownership,
         /// The ones that go.
         partitions: Vec<TopicPartition>,
@@ -299,6 +299,21 @@ pub trait Tokens: Send + Sync + 'static {
 
     /// Users with a token, ascending, each once, behind `after`.
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, PortError>;
+
+    /// How many users have a token. Stores that can count do better than this walk over all of them.
+    async fn count(&self) -> Result<u64, PortError> {
+        const PAGE: usize = 10_000;
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let users = self.users(after, PAGE).await?;
+            count += users.len() as u64;
+            if users.len() < PAGE {
+                return Ok(count);
+            }
+            after = users.last().copied();
+        }
+    }
 }
 
 /// What to ask the pass API for.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub mod check;
+pub mod configs;
 
 /// What the parts are given.
 #[derive(Clone)]

@@ -3,17 +3,18 @@
 //! Values that nobody asks for are skipped without recursion, so deep nesting costs no stack. Of a repeated key the
 //! last value counts, as in JavaScript.
 
+mod typed;
 mod write;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::poison::{Code, Poison};
 
+pub(crate) use typed::{bounded_text, flag, one_of, timestamp};
 pub(crate) use write::ObjectWriter;
 
 /// A field's value as it stands in the text; `None` when the object lacks the field.
@@ -106,27 +107,6 @@ pub(crate) fn kind_of(raw: &RawValue) -> &'static str {
 pub(crate) fn wrong_type(name: &str, raw: &RawValue, wanted: &str) -> Poison {
     let kind = kind_of(raw);
     Poison::new(Code::WrongType, format!("{name} is {kind}, not {wanted}"))
-}
-
-/// A text that may be left out or null.
-pub(crate) fn text_field<'a>(name: &str, field: Field<'a>) -> Result<Option<Cow<'a, str>>, Poison> {
-    let Some(raw) = present(field) else {
-        return Ok(None);
-    };
-    let text = text_of(raw).ok_or_else(|| wrong_type(name, raw, "a Unicode text"))?;
-    Ok(Some(text))
-}
-
-/// A time in RFC 3339 that may be left out or null.
-pub(crate) fn timestamp(name: &str, field: Field<'_>) -> Result<Option<Timestamp>, Poison> {
-    let Some(text) = text_field(name, field)? else {
-        return Ok(None);
-    };
-    let time = text.parse().map_err(|_| {
-        let message = format!("{name} is no time in RFC 3339, like 2026-11-20T10:00:00Z");
-        Poison::new(Code::WrongType, message)
-    })?;
-    Ok(Some(time))
 }
 
 fn not_json(error: &serde_json::Error) -> Poison {

@@ -1,9 +1,14 @@
 //! What passflow knows: pure functions and values, without I/O, clock or environment.
 
 pub mod cache;
+pub mod created_order;
+pub mod diff;
+pub mod envelope;
 pub mod js_json;
-mod json;
+pub mod json;
 pub mod masking;
+pub mod merge;
+pub mod object_id;
 pub mod partitioner;
 pub mod payload_hash;
 pub mod poison;

@@ -43,11 +43,15 @@ pub enum Code {
     DocumentTooLarge,
     /// An event would be larger than its topic takes.
     RecordTooLarge,
+    /// The document could not be written: another writer was faster every time, or the store refused it.
+    WriteFailed,
+    /// A fault of passflow itself, to be reported.
+    InternalError,
 }
 
 impl Code {
     /// Every code, for listings and for reading a code back.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NotJson,
         Self::WrongType,
         Self::UnknownOp,
@@ -57,6 +61,8 @@ impl Code {
         Self::FetchFailed,
         Self::DocumentTooLarge,
         Self::RecordTooLarge,
+        Self::WriteFailed,
+        Self::InternalError,
     ];
 
     /// The code's stable text.
@@ -72,6 +78,8 @@ impl Code {
             Self::FetchFailed => "fetch_failed",
             Self::DocumentTooLarge => "document_too_large",
             Self::RecordTooLarge => "record_too_large",
+            Self::WriteFailed => "write_failed",
+            Self::InternalError => "internal_error",
         }
     }
 }

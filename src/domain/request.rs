@@ -89,18 +89,20 @@ impl PassRequest {
     pub fn decode(value: &[u8]) -> Result<Self, Poison> {
         let mut fields = Fields::default();
         json::read_object(json::object_text(value)?, &mut fields)?;
-        let [tick_id, request_id] =
-            [bounded_text("`tick_id`", fields.tick_id)?, bounded_text("`request_id`", fields.request_id)?];
+        let [tick_id, request_id] = [
+            json::bounded_text("`tick_id`", fields.tick_id, TEXT_MAX)?,
+            json::bounded_text("`request_id`", fields.request_id, TEXT_MAX)?,
+        ];
         Ok(Self {
             user_id: user_id(fields.user_id)?,
-            action: one_of("`action`", fields.action, Action::NAMED)?,
-            when: one_of("`when`", fields.when, When::NAMED)?,
-            reason: bounded_text("`reason`", fields.reason)?.map_or(Reason::REQUEST, Reason::from),
+            action: json::one_of("`action`", fields.action, Action::NAMED)?,
+            when: json::one_of("`when`", fields.when, When::NAMED)?,
+            reason: json::bounded_text("`reason`", fields.reason, TEXT_MAX)?.map_or(Reason::REQUEST, Reason::from),
             tick_id,
             requested_at: json::timestamp("`requested_at`", fields.requested_at)?,
             request_id,
             attempt: attempt(fields.attempt)?,
-            snapshot: flag("`snapshot`", fields.snapshot)?,
+            snapshot: json::flag("`snapshot`", fields.snapshot)?,
         })
     }
 
@@ -221,42 +223,6 @@ fn attempt(field: Field<'_>) -> Result<u32, Poison> {
     };
     json::whole_number_of(raw).and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
         let message = "`attempt` is no whole number in 0..=4294967295";
-        Poison::new(Code::WrongType, message)
-    })
-}
-
-fn flag(name: &str, field: Field<'_>) -> Result<bool, Poison> {
-    match json::present(field) {
-        None => Ok(false),
-        Some(raw) => match raw.get() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(json::wrong_type(name, raw, "a boolean")),
-        },
-    }
-}
-
-/// A text of at most [`TEXT_MAX`] characters, if the field is there.
-pub(super) fn bounded_text(name: &str, field: Field<'_>) -> Result<Option<String>, Poison> {
-    let Some(text) = json::text_field(name, field)? else {
-        return Ok(None);
-    };
-    if text.chars().nth(TEXT_MAX).is_some() {
-        let message = format!("{name} is longer than {TEXT_MAX} characters");
-        return Err(Poison::new(Code::WrongType, message));
-    }
-    Ok(Some(text.into_owned()))
-}
-
-/// The value that the field names; the default when it is left out.
-pub(super) fn one_of<T: Copy + Default>(name: &str, field: Field<'_>, named: &[(&str, T)]) -> Result<T, Poison> {
-    let Some(text) = json::text_field(name, field)? else {
-        return Ok(T::default());
-    };
-    let found = named.iter().find(|(known, _)| *known == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let known: Vec<&str> = named.iter().map(|(known, _)| *known).collect();
-        let message = format!("{name} is none of {}", known.join(", "));
         Poison::new(Code::WrongType, message)
     })
 }

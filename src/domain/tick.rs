@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::json::{self, Field, ObjectWriter, Slots};
 use super::poison::{Code, Poison};
-use super::request::{TEXT_MAX, bounded_text, one_of};
+use super::request::TEXT_MAX;
 
 /// One tick of the topic of ticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl Tick {
     pub fn decode(value: &[u8], record: Record<'_>) -> Result<Self, Poison> {
         let mut fields = Fields::default();
         json::read_object(json::object_text(value)?, &mut fields)?;
-        let kind = one_of("`kind`", fields.kind, Kind::NAMED)?;
-        let told_id = bounded_text("`tick_id`", fields.tick_id)?.filter(|id| !id.is_empty());
+        let kind = json::one_of("`kind`", fields.kind, Kind::NAMED)?;
+        let told_id = json::bounded_text("`tick_id`", fields.tick_id, TEXT_MAX)?.filter(|id| !id.is_empty());
         let told_time = json::timestamp("`scheduled_at`", fields.scheduled_at)?;
         let id = told_id.or_else(|| told_time.map(|time| Self::new(kind, time).id)).unwrap_or_else(|| record.id());
         let scheduled_at = match told_time {

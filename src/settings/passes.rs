@@ -49,7 +49,7 @@ pub struct Passes {
 }
 
 /// How the passes are fetched from the API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetching {
     /// Passes asked for in a page of the history.
     pub history_per_page: u32,
@@ -62,7 +62,7 @@ pub struct Fetching {
     /// Nesting of one answer, at most.
     pub depth_max: usize,
     /// Requests a second, of all instances together; 0 = no limit.
-    pub requests_per_second: f64,
+    pub requests_per_second: u32,
     /// Requests under way at once.
     pub max_in_flight: usize,
     /// Time to connect.
@@ -73,10 +73,14 @@ pub struct Fetching {
     pub request_timeout: Duration,
     /// Tries of a request before it goes to the retry topic.
     pub fetch_attempts: u32,
+    /// The first pause before a request is tried again; it doubles, with jitter.
+    pub fetch_backoff_min: Duration,
+    /// The longest such pause.
+    pub fetch_backoff_max: Duration,
     /// A `Retry-After` is obeyed up to this.
     pub retry_after_max: Duration,
     /// Failed requests in a row, whoever the user, that open the circuit.
-    pub circuit_failures: u32,
+    pub circuit_failures: usize,
 }
 
 /// What becomes of the lists of a user whose token is gone.
@@ -150,6 +154,9 @@ impl Passes {
         if self.fetching.connect_timeout > self.fetching.request_timeout {
             table.complain_of_all("`connect_timeout` is greater than `request_timeout`".to_owned());
         }
+        if self.fetching.fetch_backoff_min > self.fetching.fetch_backoff_max {
+            table.complain_of_all("`fetch_backoff_min` is greater than `fetch_backoff_max`".to_owned());
+        }
         let topics = [&self.topic, &self.retry_topic, &self.ticket_changed_topic];
         if topics[0] == topics[1] || topics[1] == topics[2] || topics[0] == topics[2] {
             table.complain_of_all("`topic`, `retry_topic` and `ticket_changed_topic` must differ".to_owned());
@@ -165,12 +172,19 @@ impl Fetching {
             reread_max: table.number("reread_max", "readings", 3, 0..=100),
             body_max: table.size("body_max", mebibytes(32), 1024..=mebibytes(1024)),
             depth_max: table.number("depth_max", "levels", 2000, 8..=4000),
-            requests_per_second: table.rate("requests_per_second", "requests a second (0 = no limit)", 0.0, 0.0..=1e6),
+            requests_per_second: table.number(
+                "requests_per_second",
+                "requests a second (0 = no limit)",
+                0,
+                0..=1_000_000,
+            ),
             max_in_flight: table.number("max_in_flight", "requests", 64, 1..=10_000),
             connect_timeout: table.duration("connect_timeout", seconds(5), millis(10)..=minutes(5)),
             read_timeout: table.duration("read_timeout", seconds(15), millis(10)..=minutes(10)),
             request_timeout: table.duration("request_timeout", seconds(60), millis(10)..=hours(1)),
             fetch_attempts: table.number("fetch_attempts", "attempts", 3, 1..=100),
+            fetch_backoff_min: table.duration("fetch_backoff_min", millis(200), millis(1)..=minutes(10)),
+            fetch_backoff_max: table.duration("fetch_backoff_max", seconds(5), millis(1)..=hours(1)),
             retry_after_max: table.duration("retry_after_max", minutes(10), seconds(0)..=days(1)),
             circuit_failures: table.number("circuit_failures", "failures in a row", 20, 1..=100_000),
         }

@@ -115,19 +115,6 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// A number of `unit` within `range`, whole or not.
-    pub(super) fn rate(&mut self, key: &'static str, unit: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        let expected = format!("a number of {unit}, {} to {}", range.start(), range.end());
-        self.checked(key, default, &expected, |value| {
-            let number = match value {
-                DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
-                DeValue::Float(number) => number.as_str(),
-                _ => return None,
-            };
-            number.parse().ok().filter(|number| range.contains(number))
-        })
-    }
-
     /// One of the values that have a name.
     pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, default: T, named: &[(&str, T)]) -> T {
         let known: Vec<String> = named.iter().map(|(name, _)| format!("\"{name}\"")).collect();

@@ -38,7 +38,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn format(amount: u64, units: &[(&str, u64)]) -> String {
-    let whole = units.iter().find(|(_, factor)| amount > 0 && amount % factor == 0);
+    let whole = units.iter().find(|(_, factor)| amount > 0 && amount.is_multiple_of(*factor));
     let (unit, factor) = whole.or(units.last()).copied().unwrap_or(("", 1));
     format!("{}{unit}", amount / factor)
 }
@@ -55,7 +55,7 @@ mod tests {
         }
         assert_eq!(parse_duration("0"), Some(Duration::ZERO));
         assert_eq!(parse_duration("10 s"), Some(Duration::from_secs(10)));
-        assert_eq!(format_duration(Duration::from_secs(3600)), "1h");
+        assert_eq!(format_duration(Duration::from_hours(1)), "1h");
         assert_eq!(format_duration(Duration::from_millis(1500)), "1500ms");
         assert_eq!(format_duration(Duration::ZERO), "0s");
     }

@@ -16,7 +16,6 @@ mod draft;
 mod members;
 mod number;
 mod scanner;
-mod stops;
 mod string;
 mod value;
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::draft::Draft;
 use super::members::{DuplicateFinder, Member, Reorder, are_in_order};
-use super::stops::Stops;
 use super::value::Value;
 use super::{Error, ErrorKind, number, string};
 
@@ -28,7 +27,6 @@ pub struct Scanner<'a> {
     /// How many keys so far may be array indices.
     index_like_keys: usize,
     duplicates: DuplicateFinder,
-    stops: Stops,
 }
 
 /// An open container.
@@ -62,7 +60,6 @@ impl<'a> Scanner<'a> {
             reorders: Vec::new(),
             index_like_keys: 0,
             duplicates: DuplicateFinder::new(),
-            stops: Stops::new(text.as_bytes()),
         }
     }
 
@@ -177,7 +174,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn start_value(&mut self) -> Result<bool, Error> {
         match self.next_byte() {
-            Some(b'"') => self.position = string::read(&mut self.draft, &mut self.stops, self.position)?,
+            Some(b'"') => self.position = string::read(&mut self.draft, self.position)?,
             Some(b'-' | b'0'..=b'9') => {
                 self.position = number::read(&mut self.draft, self.position)?;
             }
@@ -265,7 +262,7 @@ impl<'a> Scanner<'a> {
             return Err(self.unexpected());
         }
         let start = self.draft.offset_of(self.position);
-        let end = string::read(&mut self.draft, &mut self.stops, self.position)?;
+        let end = string::read(&mut self.draft, self.position)?;
         let member = Member::new(&mut self.draft, start, self.position..end);
         self.index_like_keys += usize::from(member.is_index_like);
         self.members.push(member);

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use wide::{CmpEq as _, u8x16};
+
 use super::draft::Draft;
-use super::stops::Stops;
 use super::{Error, ErrorKind};
 
 /// Reads the string whose opening quote is at `position`; returns the position after the closing quote.
-#[inline(always)]
-pub(super) fn read(draft: &mut Draft<'_>, stops: &mut Stops, position: usize) -> Result<usize, Error> {
+#[inline]
+pub(super) fn read(draft: &mut Draft<'_>, position: usize) -> Result<usize, Error> {
     let bytes = draft.input().as_bytes();
     let mut position = position + 1;
     loop {
-        position = stops.next(bytes, position);
+        position = end_of_plain(bytes, position);
         match bytes.get(position) {
             Some(b'"') => return Ok(position + 1),
             Some(b'\\') => position = read_escape(draft, position)?,
@@ -20,6 +21,31 @@ pub(super) fn read(draft: &mut Draft<'_>, stops: &mut Stops, position: usize) ->
             None => return Err(error(ErrorKind::UnexpectedEnd, position)),
         }
     }
+}
+
+/// The position of the next quote, backslash or control character, or the end of `bytes`.
+#[inline]
+fn end_of_plain(bytes: &[u8], from: usize) -> usize {
+    let mut position = from;
+    while let Some(chunk) = bytes.get(position..).and_then(<[u8]>::first_chunk) {
+        let stops = stops(u8x16::from(*chunk));
+        if stops != 0 {
+            return position + stops.trailing_zeros() as usize;
+        }
+        position += chunk.len();
+    }
+    let rest = bytes.get(position..).unwrap_or_default();
+    let is_stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    position + rest.iter().position(is_stop).unwrap_or(rest.len())
+}
+
+/// A bit for each byte that is a quote, a backslash or a control character.
+#[inline]
+fn stops(chunk: u8x16) -> u32 {
+    let quotes = chunk.simd_eq(u8x16::splat(b'"'));
+    let backslashes = chunk.simd_eq(u8x16::splat(b'\\'));
+    let controls = chunk.min(u8x16::splat(0x1f)).simd_eq(chunk);
+    (quotes | backslashes | controls).to_bitmask()
 }
 
 /// Reads the escape at `position`; returns the position after it.

@@ -5,6 +5,7 @@ use super::row::{self, Row};
 use super::{SkipReason, TableNames, TokenChange, Users};
 use crate::domain::json::{self, Field, Slots};
 use crate::domain::poison::{Code, Poison};
+use crate::domain::user_id::UserId;
 
 pub(super) fn decode(message: &Message<'_, '_>, key: Option<&[u8]>) -> Result<TokenChange, Poison> {
     let source = Source::read(message.source)?;
@@ -62,7 +63,7 @@ fn delete(message: &Message<'_, '_>, key: Option<&[u8]>, changed_at_ms: Option<i
 
 /// A deleted row of `user_in_row`, or of whom the record's key names.
 pub(super) fn deleted(
-    user_in_row: Option<crate::domain::user_id::UserId>,
+    user_in_row: Option<UserId>,
     key: Option<&[u8]>,
     table: &TableNames,
     changed_at_ms: Option<i64>,

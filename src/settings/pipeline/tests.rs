@@ -49,8 +49,8 @@ fn values_that_do_not_go_together_are_refused() {
     let error = parse("passes.toml", "freshness = \"5m\"\nretry_topic = \"bytemark.pass-requests\"\n").unwrap_err();
     assert!(error.contains("`freshness_slack` must be less than `freshness`"), "{error}");
     assert!(error.contains("must differ"), "{error}");
-    let error = parse("ticks.toml", "retry_backoff_min = \"1m\"\n").unwrap_err();
-    assert!(error.contains("`retry_backoff_min` is greater than `retry_backoff_max`"), "{error}");
+    let error = parse("ticks.toml", "probe_backoff_min = \"1m\"\n").unwrap_err();
+    assert!(error.contains("`probe_backoff_min` is greater than `probe_backoff_max`"), "{error}");
 }
 
 fn rules(text: &str) -> Result<Vec<DayPassRule>, String> {
@@ -70,7 +70,7 @@ fn day_pass_rules_are_read() {
     )
     .unwrap();
     assert_eq!(rules[0].matches, Matches::ProductUuid("p".to_owned()));
-    assert_eq!(rules[0].ends, Ends::After(std::time::Duration::from_secs(86_400)));
+    assert_eq!(rules[0].ends, Ends::After(std::time::Duration::from_hours(24)));
     assert_eq!(rules[1].matches, Matches::Label("Day".to_owned()));
     let Ends::ServiceDayEnd { time, zone } = &rules[1].ends else { panic!("{rules:?}") };
     assert_eq!((time.hour(), zone.iana_name()), (3, Some("America/Chicago")));

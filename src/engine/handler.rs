@@ -1,0 +1,152 @@
+//! What a pipeline gives to the engine: the meaning of one record.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        cache::Epoch,
+        poison::Poison,
+        record::{Output, Record, TopicPartition},
+    },
+    ports::PortError,
+};
+
+/// In which order the records of a partition may be handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those of one key in order, those of different keys at once; those without a key at once.
+    ByKey,
+    /// One after the other, each begun only when all before it are committed.
+    OneByOne,
+}
+
+/// A partition as it is held: from one proved ownership to the next.
+#[derive(Debug)]
+pub struct Held {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// The epoch that was taken for it.
+    pub epoch: Epoch,
+    /// Records before this offset were once committed, even if the group has been rewound since.
+    pub emitted_below: i64,
+    committed: AtomicI64,
+}
+
+impl Held {
+    /// Holds `partition`, proved at `committed`.
+    pub fn new(partition: TopicPartition, epoch: Epoch, committed: i64, emitted_below: i64) -> Self {
+        Self { partition, epoch, emitted_below, committed: AtomicI64::new(committed) }
+    }
+
+    /// The committed position: outputs of all records before it are in the topics.
+    pub fn committed(&self) -> i64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Moves the committed position on.
+    pub(super) fn set_committed(&self, offset: i64) {
+        self.committed.store(offset, Ordering::Release);
+    }
+}
+
+/// One run of a record through its handler.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The partition as it is held.
+    pub held: Arc<Held>,
+    /// The text kept with the partition's position; for a long record what its last step left there.
+    pub metadata: String,
+    /// Set by the handler when a write of this record got no answer; stays over its further turns.
+    pub unanswered: Arc<AtomicBool>,
+    /// Turns of this record before this one that ended in [`Halt::Again`].
+    pub attempts: u32,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Step {
+    /// It is handled; its outputs leave together with its offset.
+    Done {
+        /// Records to put.
+        outputs: Vec<Output>,
+        /// What happened, as metrics count it.
+        outcome: &'static str,
+        /// New text to keep with the partition's position; `None` keeps the present one.
+        metadata: Option<String>,
+    },
+    /// A part of it is handled; it goes on when that part is committed. [`Order::OneByOne`] only.
+    More {
+        /// Records to put.
+        outputs: Vec<Output>,
+        /// Where it goes on, kept with the partition's position.
+        metadata: String,
+    },
+    /// Nothing to do before this time (milliseconds since 1970).
+    NotBefore(i64),
+}
+
+impl Step {
+    /// Handled, without outputs.
+    pub fn done(outcome: &'static str) -> Self {
+        Self::with(Vec::new(), outcome)
+    }
+
+    /// Handled, with outputs.
+    pub fn with(outputs: Vec<Output>, outcome: &'static str) -> Self {
+        Self::Done { outputs, outcome, metadata: None }
+    }
+}
+
+/// Why a record is not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// A dependency is away. The record waits in its place until it is back.
+    #[error(transparent)]
+    Down(#[from] PortError),
+    /// It did not work out this time; it is tried again, a bounded number of times.
+    #[error("{0}")]
+    Again(Poison),
+    /// It will never work: a dead letter.
+    #[error("{poison}")]
+    Poison {
+        /// `decode`, `fetch`, `write` or `emit`.
+        stage: &'static str,
+        /// Why.
+        poison: Poison,
+    },
+    /// Somebody with this higher epoch wrote where we wanted to: the partition must be taken again.
+    #[error("a higher epoch {} has written the document", .0.0)]
+    Refused(Epoch),
+}
+
+/// The meaning of a pipeline's records.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// In which order records may be handled.
+    fn order(&self) -> Order {
+        Order::ByKey
+    }
+
+    /// Takes an epoch above `above`, for partitions just assigned. Pipelines that write no cache need none.
+    async fn take_epoch(&self, above: Epoch) -> Result<Epoch, PortError> {
+        Ok(above)
+    }
+
+    /// How far these partitions were ever committed, beside what the group says.
+    async fn committed_marks(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+        Ok(vec![0; partitions.len()])
+    }
+
+    /// Keeps how far these partitions are committed.
+    async fn raise_committed_marks(&self, _marks: &[(TopicPartition, i64)]) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    /// Handles one record, or the next part of it. It may be dropped at any await, and run again.
+    async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt>;
+}

@@ -1,0 +1,73 @@
+//! The partitions that a loop holds, and those it is about to take.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{handler::Held, window::Window};
+use crate::{
+    domain::{cache::Epoch, record::TopicPartition},
+    ports::Session,
+};
+
+/// A partition that is owned and proved.
+pub(super) struct Active {
+    pub(super) held: Arc<Held>,
+    /// Tells results of tasks of this ownership from those of an earlier one.
+    pub(super) taken: u64,
+    pub(super) session: Session,
+    /// The next offset that may come.
+    pub(super) next_offset: i64,
+    /// The text kept with its committed position.
+    pub(super) metadata: String,
+    pub(super) window: Window,
+    pub(super) paused: bool,
+    /// The end that was reached; `None` once something was read behind it.
+    pub(super) end: Option<i64>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Partitions {
+    pub(super) active: BTreeMap<TopicPartition, Active>,
+    /// Assigned, not proved yet.
+    pub(super) to_take: BTreeSet<TopicPartition>,
+    /// A new epoch must be above this one.
+    pub(super) epoch_above: Epoch,
+}
+
+impl Partitions {
+    /// Lets go of what is held of `partition`, so that it has to be taken again.
+    pub(super) fn retake(&mut self, partition: &TopicPartition) {
+        if self.active.remove(partition).is_some() {
+            self.to_take.insert(partition.clone());
+        }
+    }
+
+    /// The same for all.
+    pub(super) fn retake_all(&mut self) {
+        self.to_take.extend(std::mem::take(&mut self.active).into_keys());
+    }
+
+    /// Forgets `partition`: it is another's now.
+    pub(super) fn forget(&mut self, partition: &TopicPartition) {
+        self.active.remove(partition);
+        self.to_take.remove(partition);
+    }
+
+    /// The held partition, if it still is the ownership numbered `taken`.
+    pub(super) fn taken(&mut self, partition: &TopicPartition, taken: u64) -> Option<&mut Active> {
+        self.active.get_mut(partition).filter(|active| active.taken == taken)
+    }
+
+    /// Bytes in flight.
+    pub(super) fn bytes(&self) -> usize {
+        self.active.values().map(|active| active.window.bytes()).sum()
+    }
+
+    /// Records that are being handled.
+    pub(super) fn running(&self) -> usize {
+        self.active.values().map(|active| active.window.running()).sum()
+    }
+}

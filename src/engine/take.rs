@@ -1,0 +1,176 @@
+//! Taking partitions: an epoch, then the proof that the ownership is real, before any record is handled.
+//!
+//! An owner that was stopped for long may not know that its partitions are another's. So whoever is given a partition
+//! first takes a number above all others (epoch), then reads the stable committed position, and then commits that very
+//! position again in a transaction. If that succeeds, every earlier owner is fenced off from committing, and its late
+//! writes are refused by the fence in the documents.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{Engine, Limits, handler::Held, partitions::Active, suspension::Backoff, window::Window};
+use crate::{
+    domain::{
+        cache::Epoch,
+        record::{Position, TopicPartition},
+    },
+    ports::{Batch, CommitError},
+};
+
+/// When partitions are taken, and the marks kept.
+pub(super) struct Taking {
+    due_ms: i64,
+    backoff: Backoff,
+    fresh_backoff: Backoff,
+    taken: u64,
+    pub(super) marks_due_ms: i64,
+    marks: JoinSet<()>,
+    reported: bool,
+}
+
+impl Taking {
+    pub(super) fn new(now_ms: i64, limits: &Limits) -> Self {
+        let backoff = Backoff::new(limits.probe_min, limits.probe_max);
+        Self {
+            due_ms: now_ms,
+            fresh_backoff: backoff.clone(),
+            backoff,
+            taken: 0,
+            marks_due_ms: now_ms + interval_ms(limits),
+            marks: JoinSet::new(),
+            reported: false,
+        }
+    }
+
+    /// The next try is due now.
+    pub(super) fn at_once(&mut self, now_ms: i64) {
+        self.due_ms = now_ms;
+    }
+
+    /// The next try comes after a delay that grows.
+    pub(super) fn later(&mut self, now_ms: i64, random: &mut fastrand::Rng) {
+        self.due_ms = now_ms + self.backoff.next_ms(random);
+    }
+
+    pub(super) fn due(&self, nothing_to_take: bool) -> Option<i64> {
+        (!nothing_to_take).then_some(self.due_ms)
+    }
+
+    /// A short delay.
+    pub(super) fn delay_ms(&self, random: &mut fastrand::Rng) -> i64 {
+        self.fresh_backoff.clone().next_ms(random)
+    }
+}
+
+fn interval_ms(limits: &Limits) -> i64 {
+    i64::try_from(limits.marks_every.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Engine {
+    /// Takes the partitions that are assigned and not yet proved.
+    pub(super) async fn take_if_due(&mut self) {
+        let now_ms = self.parts.clock.now_ms();
+        let waits = self.partitions.to_take.is_empty() || self.taking.due_ms > now_ms;
+        if waits || self.in_flight.is_some() || self.is_draining() {
+            return;
+        }
+        let partitions: Vec<TopicPartition> = self.partitions.to_take.iter().cloned().collect();
+        self.moved(now_ms);
+        if let Err(error) = self.take(&partitions).await {
+            if !std::mem::replace(&mut self.taking.reported, true) {
+                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot take partitions yet; trying again");
+            }
+            let now_ms = self.parts.clock.now_ms();
+            self.taking.later(now_ms, &mut self.parts.random);
+            return;
+        }
+        self.taking.reported = false;
+        self.taking.backoff = self.taking.fresh_backoff.clone();
+        tracing::debug!(pipeline = self.parts.pipeline, partitions = partitions.len(), "partitions taken");
+    }
+
+    async fn take(&mut self, partitions: &[TopicPartition]) -> Result<(), CommitError> {
+        let handler = Arc::clone(&self.parts.handler);
+        let epoch = handler.take_epoch(self.partitions.epoch_above).await?;
+        // Read after the epoch was taken: an older owner that commits later than this is found out by the proof.
+        let positions = self.consumer.committed(partitions).await?;
+        self.prove(partitions, &positions).await?;
+        let marks = handler.committed_marks(partitions).await?;
+        let offsets = positions.iter().map(|position| position.offset);
+        let raised: Vec<_> = partitions.iter().cloned().zip(offsets).collect();
+        handler.raise_committed_marks(&raised).await?;
+        for ((partition, position), mark) in partitions.iter().zip(positions).zip(marks) {
+            self.activate(partition, position, epoch, mark).await?;
+        }
+        Ok(())
+    }
+
+    async fn prove(&self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
+        let unchanged = partitions.iter().cloned().zip(positions.iter().cloned()).collect();
+        let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged };
+        self.committer.commit(batch).await
+    }
+
+    async fn activate(
+        &mut self,
+        partition: &TopicPartition,
+        position: Position,
+        epoch: Epoch,
+        mark: i64,
+    ) -> Result<(), CommitError> {
+        let session = self.consumer.start(partition, position.offset).await?;
+        self.taking.taken += 1;
+        let active = Active {
+            held: Arc::new(Held::new(partition.clone(), epoch, position.offset, mark)),
+            taken: self.taking.taken,
+            session,
+            next_offset: position.offset,
+            metadata: position.metadata,
+            window: Window::new(self.parts.handler.order()),
+            paused: false,
+            end: None,
+        };
+        self.partitions.to_take.remove(partition);
+        self.partitions.active.insert(partition.clone(), active);
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------------- marks
+
+    /// Every now and then, keeps how far the partitions are committed, so that a group that somebody rewinds gives no
+    /// event twice.
+    pub(super) fn keep_marks(&mut self, now_ms: i64) {
+        while self.taking.marks.try_join_next().is_some() {}
+        if now_ms < self.taking.marks_due_ms || !self.taking.marks.is_empty() {
+            return;
+        }
+        self.taking.marks_due_ms = now_ms + interval_ms(&self.parts.limits);
+        let marks = self.marks();
+        let handler = Arc::clone(&self.parts.handler);
+        self.taking.marks.spawn(async move {
+            if let Err(error) = handler.raise_committed_marks(&marks).await {
+                tracing::debug!(%error, "cannot keep the committed marks now");
+            }
+        });
+    }
+
+    /// The last ones, when the loop ends.
+    pub(super) async fn keep_last_marks(&mut self) {
+        let marks = self.marks();
+        let kept = self.parts.handler.raise_committed_marks(&marks);
+        let bound = self.parts.clock.sleep(self.parts.limits.drain);
+        tokio::select! {
+            biased;
+            result = kept => if let Err(error) = result {
+                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot keep the committed marks");
+            },
+            () = bound => {}
+        }
+    }
+
+    fn marks(&self) -> Vec<(TopicPartition, i64)> {
+        let active = self.partitions.active.iter();
+        active.map(|(partition, active)| (partition.clone(), active.held.committed())).collect()
+    }
+}

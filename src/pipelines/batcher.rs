@@ -1,0 +1,91 @@
+//! Many callers, one call: what handlers ask for at the same time goes to the dependency together.
+//!
+//! While a batch is under way the next one gathers, so batches grow with the load by themselves and a lone caller waits
+//! for nobody.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ports::{Dependency, Failure, PortError};
+
+type Question<I, O> = (I, oneshot::Sender<Result<O, PortError>>);
+
+/// Gathers calls of one kind.
+#[derive(Debug)]
+pub struct Batcher<I, O> {
+    questions: mpsc::Sender<Question<I, O>>,
+    dependency: Dependency,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
+    /// Answers batches of at most `size_max` questions with `answer`: one answer a question, in order.
+    pub fn new<P, A, F>(dependency: Dependency, size_max: usize, port: Arc<P>, answer: A) -> Self
+    where
+        P: ?Sized + Send + Sync + 'static,
+        A: Fn(Arc<P>, Vec<I>) -> F + Send + 'static,
+        F: Future<Output = Result<Vec<O>, PortError>> + Send,
+    {
+        let (questions, mut queue) = mpsc::channel::<Question<I, O>>(size_max);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(size_max);
+            while queue.recv_many(&mut batch, size_max).await > 0 {
+                let (inputs, replies): (Vec<I>, Vec<_>) = batch.drain(..).unzip();
+                match answer(Arc::clone(&port), inputs).await {
+                    Ok(outputs) => replies.into_iter().zip(outputs).for_each(|(reply, output)| {
+                        // Who no longer waits has been taken off its partition.
+                        let _gone = reply.send(Ok(output));
+                    }),
+                    Err(error) => replies.into_iter().for_each(|reply| {
+                        let _gone = reply.send(Err(error.clone()));
+                    }),
+                }
+            }
+        });
+        Self { questions, dependency }
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// What the batch ended with; [`Failure::Unanswered`] when it gave no answer to this question.
+    pub async fn ask(&self, question: I) -> Result<O, PortError> {
+        let (reply, answer) = oneshot::channel();
+        let lost = || PortError {
+            kind: Failure::Unanswered,
+            dependency: self.dependency,
+            doing: "waiting for a batch".to_owned(),
+            message: "it ended without an answer".to_owned(),
+        };
+        self.questions.send((question, reply)).await.map_err(|_| lost())?;
+        answer.await.map_err(|_| lost())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn questions_asked_at_once_are_answered_together_and_in_order() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let batcher = Batcher::new(Dependency::Tokens, 100, Arc::clone(&calls), |calls, inputs: Vec<u32>| async move {
+            calls.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(inputs.iter().map(|input| input * 2).collect())
+        });
+        let answers = futures::future::join_all((0..50).map(|number| batcher.ask(number))).await;
+        let answers: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, (0..50).map(|number| number * 2).collect::<Vec<_>>());
+        assert!(calls.load(Ordering::Relaxed) < 10, "{calls:?}");
+    }
+
+    #[tokio::test]
+    async fn a_short_answer_is_no_answer_for_the_rest() {
+        let batcher =
+            Batcher::new(Dependency::Tokens, 10, Arc::new(()), |_, _: Vec<u32>| async { Ok(Vec::<u32>::new()) });
+        assert_eq!(batcher.ask(1).await.unwrap_err().kind, Failure::Unanswered);
+    }
+}

@@ -1,0 +1,167 @@
+//! `passes`: one request after the other brings a rider's cached passes up to date and tells what changed.
+//!
+//! The way of a request: [`Passes::handle`] decodes it and sees that it lies where it belongs; [`record`] reads the
+//! document, gives out again what an earlier run already stored, decides whether to fetch ([`decision`]), fetches
+//! ([`fetch`]), and writes lists, logs, state and outputs in one compare-and-set ([`change`]).
+
+pub mod answer;
+mod change;
+mod decision;
+pub mod fetch;
+pub mod gate;
+mod record;
+mod store;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use self::store::Store;
+use self::{fetch::Fetcher, record::Handling};
+use crate::{
+    domain::{
+        cache::Epoch,
+        object_id,
+        partitioner::partition_of,
+        poison::{Code, Poison},
+        record::{Output, Record, TopicName, TopicPartition},
+        request::PassRequest,
+    },
+    engine::{
+        dead_letter::DeadLetters,
+        handler::{Halt, Handler, Step, Turn},
+    },
+    ports::{Clock, PortError},
+};
+
+/// Names and limits of the pipeline.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The consumer group.
+    pub group: String,
+    /// Where requests are read.
+    pub topic: TopicName,
+    /// Its partitions.
+    pub partitions: u32,
+    /// The waiting room of requests whose fetch failed.
+    pub retry_topic: TopicName,
+    /// Where changes are told.
+    pub ticket_changed_topic: TopicName,
+    /// The largest event, in bytes.
+    pub event_bytes_max: usize,
+    /// A document older than this less `freshness_slack` is stale.
+    pub freshness: Duration,
+    /// Lets an hourly tick refresh what is nearly an hour old.
+    pub freshness_slack: Duration,
+    /// Entries that each error log keeps.
+    pub error_log_max: usize,
+    /// How long a request waits in the waiting room.
+    pub retry_delay: Duration,
+    /// How often it goes through it before it is a dead letter.
+    pub retry_rounds: u32,
+    /// Products whose new passes get `free_ticket_status` 1.
+    pub free_ticket_products: Vec<String>,
+    /// Compare-and-sets of one turn.
+    pub cas_attempts: u32,
+}
+
+/// What the pipeline works with.
+pub struct Passes {
+    config: Config,
+    store: Store,
+    fetcher: Fetcher,
+    dead_letters: DeadLetters,
+    clock: Arc<dyn Clock>,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Passes {
+    /// The pipeline over these ports.
+    pub fn new(
+        config: Config,
+        store: Store,
+        fetcher: Fetcher,
+        dead_letters: DeadLetters,
+        clock: Arc<dyn Clock>,
+        random: fastrand::Rng,
+    ) -> Self {
+        Self { config, store, fetcher, dead_letters, clock, random: Mutex::new(random) }
+    }
+
+    fn new_object_id(&self, now_s: i64) -> String {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        object_id::new(now_s, random.u64(..))
+    }
+
+    /// A request out of the waiting room: back to the others when its time has come.
+    fn move_back(&self, record: &Record) -> Result<Step, Halt> {
+        let delay_ms = i64::try_from(self.config.retry_delay.as_millis()).unwrap_or(i64::MAX);
+        let due_ms = record.source.timestamp_ms.saturating_add(delay_ms);
+        if self.clock.now_ms() < due_ms {
+            return Ok(Step::NotBefore(due_ms));
+        }
+        let mut request = decode(record)?;
+        request.attempt = request.attempt.saturating_add(1);
+        Ok(Step::with(vec![self.request_output(&request, record)], "routed"))
+    }
+
+    /// Whether a request lies where its user's key belongs: only there it has one writer.
+    fn lies_right(&self, record: &Record, request: &PassRequest) -> bool {
+        let key = request.user_id.to_string();
+        record.key.as_deref() == Some(key.as_bytes())
+            && record.source.partition == partition_of(key.as_bytes(), self.config.partitions)
+    }
+
+    fn request_output(&self, request: &PassRequest, record: &Record) -> Output {
+        Output {
+            topic: self.config.topic.clone(),
+            key: Some(Bytes::from(request.user_id.to_string())),
+            value: Some(Bytes::from(request.encode())),
+            headers: record.headers.clone(),
+        }
+    }
+}
+
+/// Decodes the request of `record`; its id is that of its first record.
+fn decode(record: &Record) -> Result<PassRequest, Halt> {
+    let poison = |poison| Halt::Poison { stage: "decode", poison };
+    let Some(value) = &record.value else {
+        return Err(poison(Poison::new(Code::WrongType, "a pass-request has a value; this record is a tombstone")));
+    };
+    let mut request = PassRequest::decode(value).map_err(poison)?;
+    request.request_id.get_or_insert_with(|| record.source.to_string());
+    if request.requested_at.is_none() {
+        request.requested_at = jiff::Timestamp::from_millisecond(record.source.timestamp_ms).ok();
+    }
+    Ok(request)
+}
+
+#[async_trait]
+impl Handler for Passes {
+    async fn take_epoch(&self, above: Epoch) -> Result<Epoch, PortError> {
+        self.store.documents().next_epoch(above).await
+    }
+
+    async fn committed_marks(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+        self.store.documents().committed_marks(&self.config.group, partitions).await
+    }
+
+    async fn raise_committed_marks(&self, marks: &[(TopicPartition, i64)]) -> Result<(), PortError> {
+        self.store.documents().raise_committed_marks(&self.config.group, marks).await
+    }
+
+    async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
+        if record.source.topic == self.config.retry_topic {
+            return self.move_back(record);
+        }
+        let request = decode(record)?;
+        if !self.lies_right(record, &request) {
+            return Ok(Step::with(vec![self.request_output(&request, record)], "routed"));
+        }
+        Handling { passes: self, record, turn, request }.run().await
+    }
+}

@@ -1,0 +1,169 @@
+//! `ticks`: a tick becomes a request for every user it is about, page by page.
+//!
+//! A page's requests and the last user of the page are committed together, so a fan-out goes on after a crash where it
+//! stopped. Which ticks were handled is kept in the same place: the text beside the committed offset ([`ledger`]).
+
+pub mod ledger;
+mod pace;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::{
+    ledger::{FanOut, Ledger},
+    pace::Pace,
+};
+use super::trace_of;
+use crate::{
+    domain::{
+        poison::{Code, Poison},
+        record::{Output, Record, TopicName},
+        request::{PassRequest, Reason, When},
+        tick::{self, Kind, Tick},
+        user_id::UserId,
+    },
+    engine::handler::{Halt, Handler, Order, Step, Turn},
+    ports::{Clock, Tokens, Topics},
+};
+
+/// Names and limits of the pipeline.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where requests go.
+    pub requests_topic: TopicName,
+    /// The group that handles them: the fan-out stays just ahead of it.
+    pub requests_group: String,
+    /// Ticks older than this are skipped.
+    pub max_age: Duration,
+    /// The time over which the requests of one tick are spread.
+    pub spread: Duration,
+    /// How much of its work may lie before the group.
+    pub ahead: Duration,
+    /// Users a page.
+    pub page: usize,
+}
+
+/// The pipeline.
+pub struct Ticks {
+    config: Config,
+    tokens: Arc<dyn Tokens>,
+    topics: Arc<dyn Topics>,
+    clock: Arc<dyn Clock>,
+    pace: Mutex<Pace>,
+}
+
+impl Ticks {
+    /// The pipeline over these ports.
+    pub fn new(config: Config, tokens: Arc<dyn Tokens>, topics: Arc<dyn Topics>, clock: Arc<dyn Clock>) -> Self {
+        Self { config, tokens, topics, clock, pace: Mutex::default() }
+    }
+
+    /// A tick that is due begins its fan-out; its first page follows at once.
+    async fn begin(&self, tick: &Tick, record: &Record, ledger: &Ledger) -> Result<Option<FanOut>, Halt> {
+        if ledger.has(&tick.id) || self.is_old(tick) || self.is_overtaken(tick, record, ledger).await? {
+            return Ok(None);
+        }
+        let total = if self.config.spread.is_zero() { 0 } else { self.tokens.count().await? };
+        Ok(Some(FanOut { offset: record.source.offset, begun_ms: self.clock.now_ms(), total, ..FanOut::default() }))
+    }
+
+    fn is_old(&self, tick: &Tick) -> bool {
+        let age_ms = self.clock.now_ms().saturating_sub(tick.scheduled_at.as_millisecond());
+        age_ms > i64::try_from(self.config.max_age.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a later tick of the same kind lies in the topic that will itself be fanned out.
+    async fn is_overtaken(&self, tick: &Tick, record: &Record, ledger: &Ledger) -> Result<bool, Halt> {
+        const PAGE: usize = 100;
+        let partition = record.source.topic_partition();
+        let mut from = record.source.offset + 1;
+        loop {
+            let later = self.topics.read(&partition, from, PAGE).await?;
+            let Some(last) = later.last() else { return Ok(false) };
+            from = last.source.offset + 1;
+            let overtakes = |other: Tick| other.kind == tick.kind && !ledger.has(&other.id) && !self.is_old(&other);
+            if later.iter().filter_map(|record| decode(record).ok()).any(overtakes) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// One page, when it is time for it.
+    async fn page(&self, tick: &Tick, record: &Record, ledger: Ledger, fan_out: FanOut) -> Result<Step, Halt> {
+        let now_ms = self.clock.now_ms();
+        let size = fan_out.page_size(self.config.page, self.config.spread);
+        let due_ms = fan_out.due_ms(self.config.spread);
+        if now_ms < due_ms {
+            return Ok(Step::NotBefore(due_ms));
+        }
+        let backlog = self.topics.backlog(&self.config.requests_group, &self.config.requests_topic).await?;
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).look(now_ms, backlog);
+        if backlog > pace.allowed(self.config.ahead, size) {
+            return Ok(Step::NotBefore(now_ms + pace::LOOK_MS));
+        }
+        let after = fan_out.after;
+        let users = self.tokens.users(after, size).await?;
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).put(users.len());
+        let outputs = users.iter().map(|user| self.request(*user, tick, record, now_ms)).collect();
+        let Some(last) = users.last().filter(|_| users.len() == size) else {
+            let metadata = Some(ledger.finished(&tick.id).text());
+            return Ok(Step::Done { outputs, outcome: "routed", metadata });
+        };
+        let metadata = ledger.going_on(fan_out.gone_to(*last, users.len())).text();
+        Ok(Step::More { outputs, metadata })
+    }
+
+    fn request(&self, user: UserId, tick: &Tick, record: &Record, now_ms: i64) -> Output {
+        let request = PassRequest {
+            when: if tick.kind == Kind::Backfill { When::IfMissing } else { When::IfStale },
+            reason: Reason::TICK,
+            tick_id: Some(tick.id.clone()),
+            requested_at: jiff::Timestamp::from_millisecond(now_ms).ok(),
+            ..PassRequest::new(user)
+        };
+        Output {
+            topic: self.config.requests_topic.clone(),
+            key: Some(Bytes::from(user.to_string())),
+            value: Some(Bytes::from(request.encode())),
+            headers: trace_of(record),
+        }
+    }
+}
+
+fn decode(record: &Record) -> Result<Tick, Poison> {
+    let Some(value) = &record.value else {
+        return Err(Poison::new(Code::WrongType, "a tick has a value, `{}` at least; this record is a tombstone"));
+    };
+    let place = record.source.to_string();
+    let told = tick::Record { key: record.key.as_deref(), place: &place, timestamp_ms: record.source.timestamp_ms };
+    Tick::decode(value, told)
+}
+
+#[async_trait]
+impl Handler for Ticks {
+    fn order(&self) -> Order {
+        Order::OneByOne
+    }
+
+    async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
+        let ledger = Ledger::read(&turn.metadata);
+        let tick = decode(record).map_err(|poison| Halt::Poison { stage: "decode", poison })?;
+        if tick.kind == Kind::CheckStatus {
+            let message = "ticks of kind check-status are not handled by this version";
+            let poison = Poison::new(Code::UnsupportedFormat, message);
+            return Err(Halt::Poison { stage: "decode", poison });
+        }
+        if let Some(fan_out) = ledger.fan_out_of(record.source.offset) {
+            return self.page(&tick, record, ledger, fan_out).await;
+        }
+        match self.begin(&tick, record, &ledger).await? {
+            Some(fan_out) => self.page(&tick, record, ledger, fan_out).await,
+            None => Ok(Step::done("skipped")),
+        }
+    }
+}
