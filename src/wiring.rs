@@ -17,6 +17,7 @@ use crate::{
 
 pub mod check;
 pub mod configs;
+mod embedded;
 
 /// What the parts are given.
 #[derive(Clone)]
@@ -47,10 +48,21 @@ pub trait Catalog: Send + Sync + 'static {
 #[async_trait]
 pub trait TokenAdmin: Send + Sync + 'static {
     /// Inserts rows or updates those that are there; `None` stores NULL.
-    async fn put(&self, rows: Vec<(UserId, Option<Token>)>) -> Result<(), PortError>;
+    async fn put(&self, rows: Vec<(UserId, Option<Token>)>) -> Result<PutRows, PortError>;
 
     /// Deletes the user's row; false when there is none.
     async fn delete(&self, user: UserId) -> Result<bool, PortError>;
+}
+
+/// What became of rows that were put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PutRows {
+    /// They were not there.
+    pub inserted: u64,
+    /// Their token was another.
+    pub updated: u64,
+    /// They were as they should be: nothing was written, and no change told.
+    pub unchanged: u64,
 }
 
 /// Why the parts could not be put together.
@@ -108,16 +120,16 @@ pub enum Ended {
 ///
 /// # Errors
 /// When a server is named: this build has the embedded store alone. When the store can't be opened.
-pub async fn open_store(connections: &Connections, _names: &TopicNames) -> Result<Store, Error> {
+pub async fn open_store(connections: &Connections, names: &TopicNames) -> Result<Store, Error> {
     refuse_servers(connections)?;
-    // Integrator: open the SQLite adapters on `connections.data_dir` here.
-    Err(Error::Other("the embedded store is not wired yet".to_owned()))
+    embedded::open(&connections.data_dir, names).await
 }
 
 /// Runs pipelines until a signal, or until their end.
 ///
 /// # Errors
 /// When they can't be started.
+#[expect(clippy::unused_async, reason = "awaits once it is wired")]
 pub async fn run(run: Run) -> Result<Ended, Error> {
     refuse_servers(&run.connections)?;
     // Integrator: take the data directory's lock, start engine and console here.
@@ -128,6 +140,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
 ///
 /// # Errors
 /// When it can't be started.
+#[expect(clippy::unused_async, reason = "awaits once it is wired")]
 pub async fn demo(demo: Demo) -> Result<Ended, Error> {
     refuse_servers(&demo.connections)?;
     // Integrator: start simulator, pipelines and console here.

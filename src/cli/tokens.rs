@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::{
     domain::{token::Token, user_id::UserId},
-    wiring::TokenAdmin,
+    wiring::{PutRows, TokenAdmin},
 };
 
 use super::{
@@ -59,8 +59,13 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
     let admin = store.token_admin.as_ref();
     match &args.action {
         Action::Import { file } => {
-            let count = import(admin, file).await?;
-            tell(context, "imported", &format!("{count} rows"), &serde_json::json!({"rows": count}))
+            let PutRows { inserted, updated, unchanged } = import(admin, file).await?;
+            tell(
+                context,
+                "imported",
+                &format!("{inserted} new rows, {updated} changed, {unchanged} as they were"),
+                &serde_json::json!({"inserted": inserted, "updated": updated, "unchanged": unchanged}),
+            )
         }
         Action::Set { user } => {
             admin.put(vec![(*user, Some(read_token()?))]).await?;
@@ -97,30 +102,30 @@ fn read_token() -> Result<Token, Error> {
     })
 }
 
-async fn import(admin: &dyn TokenAdmin, file: &Path) -> Result<u64, Error> {
+async fn import(admin: &dyn TokenAdmin, file: &Path) -> Result<PutRows, Error> {
     let name = file.display().to_string();
     let mut reader = open(file, &name)?;
     check_header(&mut reader, &name)?;
     let bar = progress::bar(None, "rows imported");
     let mut rows = Vec::new();
-    let mut count = 0;
+    let mut total = PutRows::default();
     for record in reader.records() {
         match record.map_err(|error| error.to_string()).and_then(|record| row(&record)) {
             Ok(row) => rows.push(row),
             Err(message) => {
-                count += put(admin, &mut rows).await?;
-                say(&format!("the {count} rows before it are imported"));
+                put(admin, &mut rows, &mut total).await?;
+                say(&format!("the {} rows before it are imported", count(&total)));
                 return Err(Error::message(format!("{name}: {message}")));
             }
         }
         if rows.len() == BATCH {
-            count += put(admin, &mut rows).await?;
-            bar.set_position(count);
+            put(admin, &mut rows, &mut total).await?;
+            bar.set_position(count(&total));
         }
     }
-    count += put(admin, &mut rows).await?;
+    put(admin, &mut rows, &mut total).await?;
     bar.finish_and_clear();
-    Ok(count)
+    Ok(total)
 }
 
 type Csv = csv::Reader<Box<dyn Read + Send>>;
@@ -149,11 +154,18 @@ fn row(record: &csv::StringRecord) -> Result<(UserId, Option<Token>), String> {
     Ok((user, Token::new(field(1).to_owned())))
 }
 
-async fn put(admin: &dyn TokenAdmin, rows: &mut Vec<(UserId, Option<Token>)>) -> Result<u64, Error> {
-    let batch = std::mem::take(rows);
-    let count = batch.len() as u64;
-    if !batch.is_empty() {
-        admin.put(batch).await?;
-    }
-    Ok(count)
+async fn put(
+    admin: &dyn TokenAdmin,
+    rows: &mut Vec<(UserId, Option<Token>)>,
+    total: &mut PutRows,
+) -> Result<(), Error> {
+    let done = admin.put(std::mem::take(rows)).await?;
+    total.inserted += done.inserted;
+    total.updated += done.updated;
+    total.unchanged += done.unchanged;
+    Ok(())
+}
+
+fn count(rows: &PutRows) -> u64 {
+    rows.inserted + rows.updated + rows.unchanged
 }

@@ -1,0 +1,190 @@
+//! A document's entries and state as they are stored: binary, since every refresh reads them.
+
+use bytes::Bytes;
+
+use crate::{
+    adapters::sqlite_store::{BytesWriter, Malformed, Reader, StoreError},
+    domain::{
+        cache::{Entry, List, Pending, PerList, Stream, TokenState, Told},
+        payload_hash::PayloadHash,
+    },
+};
+
+/// Told apart from what a later passflow may write.
+const FORMAT: u64 = 1;
+
+/// An entry with the place of its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredEntry {
+    pub(super) entry: Entry,
+    /// The payload's row.
+    pub(super) payload_id: i64,
+    pub(super) payload_bytes: u64,
+}
+
+/// A document's lists; an empty value has none.
+pub(super) fn decode_entries(value: Vec<u8>) -> Result<PerList<Vec<StoredEntry>>, Malformed> {
+    let mut lists = PerList::default();
+    let Some(mut reader) = open(value)? else { return Ok(lists) };
+    for list in List::BOTH {
+        let count = reader.count()?;
+        let entries: &mut Vec<_> = lists.of_mut(list);
+        entries.reserve(count.min(1024));
+        for _ in 0..count {
+            entries.push(decode_entry(&mut reader)?);
+        }
+    }
+    Ok(lists)
+}
+
+pub(super) fn encode_entries(lists: &PerList<Vec<StoredEntry>>) -> Vec<u8> {
+    let mut writer = BytesWriter::default();
+    writer.number(FORMAT);
+    for list in List::BOTH {
+        writer.count(lists.of(list).len());
+        lists.of(list).iter().for_each(|entry| encode_entry(&mut writer, entry));
+    }
+    writer.0
+}
+
+fn encode_entry(writer: &mut BytesWriter, stored: &StoredEntry) {
+    let StoredEntry { entry, payload_id, payload_bytes } = stored;
+    writer.bytes(entry.id.as_bytes());
+    writer.bytes(entry.pass_uuid.as_bytes());
+    writer.signed(entry.timestamp);
+    writer.bytes(entry.status.as_bytes());
+    writer.signed(entry.free_ticket_status.into());
+    writer.0.extend_from_slice(entry.payload_hash.as_bytes());
+    writer.signed(*payload_id);
+    writer.number(*payload_bytes);
+}
+
+fn decode_entry(reader: &mut Reader) -> Result<StoredEntry, Malformed> {
+    let entry = Entry {
+        id: reader.text()?,
+        pass_uuid: reader.text()?,
+        timestamp: reader.signed()?,
+        status: reader.text()?,
+        free_ticket_status: i32::try_from(reader.signed()?).map_err(|_| Malformed)?,
+        payload_hash: PayloadHash::from(reader.array::<16>()?),
+    };
+    Ok(StoredEntry { entry, payload_id: reader.signed()?, payload_bytes: reader.number()? })
+}
+
+/// The state; an empty value is that of a new document.
+pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, StoreError> {
+    let Some(mut reader) = open(value)? else { return Ok(Stream::default()) };
+    let (version, seq, count) = (reader.number()?, reader.number()?, reader.count()?);
+    let mut emitted = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        emitted.push(decode_told(&mut reader)?);
+    }
+    let token = TokenState { fingerprint: reader.optional_text()?, refused: reader.optional_text()? };
+    Ok(Stream { version, seq, emitted, pending: decode_pending(&reader.bytes()?)?, token })
+}
+
+pub(super) fn encode_stream(stream: &Stream) -> Result<Vec<u8>, StoreError> {
+    let mut writer = BytesWriter::default();
+    writer.number(FORMAT);
+    writer.number(stream.version);
+    writer.number(stream.seq);
+    writer.count(stream.emitted.len());
+    stream.emitted.iter().for_each(|told| encode_told(&mut writer, told));
+    writer.optional(stream.token.fingerprint.as_deref().map(str::as_bytes));
+    writer.optional(stream.token.refused.as_deref().map(str::as_bytes));
+    writer.bytes(&encode_pending(&stream.pending)?);
+    Ok(writer.0)
+}
+
+fn encode_told(writer: &mut BytesWriter, told: &Told) {
+    writer.bytes(told.pass_uuid.as_bytes());
+    writer.number(u64::from(told.list == List::Passes4));
+    writer.bytes(told.status.as_bytes());
+    writer.0.extend_from_slice(told.payload_hash.as_bytes());
+    writer.number(told.seq);
+}
+
+fn decode_told(reader: &mut Reader) -> Result<Told, Malformed> {
+    Ok(Told {
+        pass_uuid: reader.text()?,
+        list: if reader.number()? == 0 { List::Passes } else { List::Passes4 },
+        status: reader.text()?,
+        payload_hash: PayloadHash::from(reader.array::<16>()?),
+        seq: reader.number()?,
+    })
+}
+
+/// Few documents have any, and these are soon gone: JSON does.
+fn encode_pending(pending: &[Pending]) -> Result<Vec<u8>, StoreError> {
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::to_vec(pending).map_err(|error| StoreError::refused(format!("writing pending events: {error}")))
+}
+
+fn decode_pending(json: &[u8]) -> Result<Vec<Pending>, StoreError> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(json).map_err(|error| StoreError::refused(format!("reading pending events: {error}")))
+}
+
+fn open(value: Vec<u8>) -> Result<Option<Reader>, Malformed> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader(Bytes::from(value));
+    match reader.number()? {
+        FORMAT => Ok(Some(reader)),
+        _ => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{cache::Then, record::Source, ticket_changed::Event};
+
+    fn entry(id: i64) -> StoredEntry {
+        let entry = Entry {
+            id: format!("{id:024x}"),
+            pass_uuid: format!("p{id}"),
+            timestamp: -id,
+            status: "ÄNY".to_owned(),
+            free_ticket_status: 1,
+            payload_hash: PayloadHash::of(b"x"),
+        };
+        StoredEntry { entry, payload_id: id, payload_bytes: 7 }
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were() {
+        let lists = PerList { passes: vec![entry(1), entry(2)], passes4: vec![entry(300)] };
+        assert_eq!(decode_entries(encode_entries(&lists)), Ok(lists));
+        assert_eq!(decode_entries(Vec::new()), Ok(PerList::default()));
+        assert_eq!(decode_entries(vec![9]), Err(Malformed));
+    }
+
+    #[test]
+    fn the_state_comes_back_as_it_was() {
+        let source = Source { topic: "t".into(), partition: 3, offset: 9, timestamp_ms: 8 };
+        let event = Event { seq: 4, occurred_at: "now".to_owned(), value: "{}".to_owned(), traceparent: None };
+        let told = Told {
+            pass_uuid: "p".to_owned(),
+            list: List::Passes4,
+            status: "USING".to_owned(),
+            payload_hash: PayloadHash::of(b"y"),
+            seq: 4,
+        };
+        let then = Some(Then::Retry { message: "m".to_owned() });
+        let stream = Stream {
+            version: u64::MAX >> 1,
+            seq: 4,
+            emitted: vec![told],
+            pending: vec![Pending { source, events: vec![event], then }],
+            token: TokenState { fingerprint: None, refused: Some("r".to_owned()) },
+        };
+        assert_eq!(decode_stream(encode_stream(&stream).unwrap()).unwrap(), stream);
+        assert_eq!(decode_stream(Vec::new()).unwrap(), Stream::default());
+    }
+}

@@ -1,0 +1,109 @@
+//! How far each partition reaches, known without asking the file for each.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::sync::watch;
+
+use super::StoreError;
+
+/// The ends of all partitions, as this process knows them. Its own commits are told at once; those of other processes
+/// are found by [`Ends::refresh`].
+#[derive(Debug)]
+pub(crate) struct Ends {
+    known: Mutex<HashMap<i64, i64>>,
+    moved: watch::Sender<()>,
+    watcher: tokio::sync::Mutex<Watcher>,
+    interval: Duration,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+    /// `PRAGMA data_version`: moves when another connection has committed. Only one connection's values compare.
+    data_version: i64,
+    refreshed_at: Option<Instant>,
+}
+
+impl Ends {
+    pub(super) fn new(options: SqliteConnectOptions, interval: Duration) -> Self {
+        let options = options.pragma("query_only", "ON").pragma("cache_size", "-64");
+        let watcher = Watcher { options, connection: None, data_version: 0, refreshed_at: None };
+        Self {
+            known: Mutex::default(),
+            moved: watch::Sender::new(()),
+            watcher: tokio::sync::Mutex::new(watcher),
+            interval,
+        }
+    }
+
+    /// The end of a partition; 0 when nothing is known of it.
+    pub(crate) fn of(&self, partition_id: i64) -> i64 {
+        self.lock().get(&partition_id).copied().unwrap_or(0)
+    }
+
+    /// Tells when any end moves.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// How often to refresh.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Takes over ends that were committed. They never move back.
+    pub(super) fn publish(&self, ends: &[(i64, i64)]) {
+        let mut moved = false;
+        let mut known = self.lock();
+        for (partition_id, end) in ends {
+            let entry = known.entry(*partition_id).or_insert(0);
+            moved |= *end > *entry;
+            *entry = (*entry).max(*end);
+        }
+        drop(known);
+        if moved {
+            self.moved.send_replace(());
+        }
+    }
+
+    /// Finds what other processes have put, unless somebody just did or does so now.
+    pub(crate) async fn refresh_when_due(&self) -> Result<(), StoreError> {
+        let Ok(mut watcher) = self.watcher.try_lock() else { return Ok(()) };
+        if watcher.refreshed_at.is_some_and(|at| at.elapsed() < self.interval) {
+            return Ok(());
+        }
+        self.read(&mut watcher).await
+    }
+
+    /// Knows all that was committed before this call.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let mut watcher = self.watcher.lock().await;
+        self.read(&mut watcher).await
+    }
+
+    async fn read(&self, watcher: &mut Watcher) -> Result<(), StoreError> {
+        if watcher.connection.is_none() {
+            watcher.connection = Some(watcher.options.connect().await?);
+        }
+        let Some(connection) = watcher.connection.as_mut() else { return Ok(()) };
+        let data_version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
+        if data_version != watcher.data_version {
+            let ends: Vec<(i64, i64)> =
+                sqlx::query_as("SELECT id, next_offset FROM partitions").fetch_all(&mut *connection).await?;
+            self.publish(&ends);
+            watcher.data_version = data_version;
+        }
+        watcher.refreshed_at = Some(Instant::now());
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, i64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
