@@ -1,1 +1,7 @@
-fn main() {}
+//! The `passflow` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    passflow::cli::main()
+}

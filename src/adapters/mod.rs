@@ -5,6 +5,4 @@ pub mod sqlite_documents;
 pub mod sqlite_store;
 pub mod sqlite_tokens;
 pub mod sqlite_topics;
-mod system_clock;
-
-pub use system_clock::SystemClock;
+pub mod system_clock;

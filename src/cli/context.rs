@@ -1,0 +1,44 @@
+use std::path::PathBuf;
+
+use crate::{
+    settings::{Connections, FOLDER, Pipeline, Problems, TopicNames, all_pipelines, select_pipelines},
+    wiring::{self, Store},
+};
+
+use super::{Error, Global, OutputFormat};
+
+/// Settings, read when a command asks for them: some need none.
+pub(super) struct Context {
+    connections_file: Option<PathBuf>,
+    output: OutputFormat,
+    pipelines_folder: PathBuf,
+}
+
+impl Context {
+    pub(super) fn new(global: &Global) -> Self {
+        Self { connections_file: global.connections.clone(), output: global.output, pipelines_folder: FOLDER.into() }
+    }
+
+    /// Whether JSON is to be printed.
+    pub(super) fn is_json(&self) -> bool {
+        self.output == OutputFormat::Json
+    }
+
+    pub(super) fn connections(&self) -> Result<Connections, Problems> {
+        Connections::load(self.connections_file.as_deref(), |name| std::env::var(name).ok())
+    }
+
+    /// The pipelines that `names` names; all when it is empty.
+    pub(super) fn pipelines(&self, names: &[String]) -> Result<Vec<Pipeline>, Problems> {
+        select_pipelines(&self.pipelines_folder, names)
+    }
+
+    /// The topics, as all pipelines name them.
+    pub(super) fn topic_names(&self) -> Result<TopicNames, Problems> {
+        Ok(TopicNames::of(&all_pipelines(&self.pipelines_folder)?))
+    }
+
+    pub(super) async fn store(&self) -> Result<Store, Error> {
+        Ok(wiring::open_store(&self.connections()?, &self.topic_names()?).await?)
+    }
+}

@@ -1,0 +1,86 @@
+//! Topics, documents and tokens in one SQLite file.
+
+use std::{convert::Infallible, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    adapters::{
+        sqlite_documents::{DOCUMENT_MAX_BYTES, SqliteDocuments},
+        sqlite_store,
+        sqlite_tokens::{ImportError, Imported, SqliteTokens},
+        sqlite_topics::{Defaults, FetchSettings, SqliteTopics, TopicDefault},
+        system_clock::SystemClock,
+    },
+    domain::{
+        record::{TopicName, TopicPartition},
+        token::Token,
+        user_id::UserId,
+    },
+    ports::PortError,
+    settings::TopicNames,
+};
+
+use super::{Catalog, Error, PutRows, Store, TokenAdmin};
+
+/// Opens the store in `data_dir`, and makes it when it is missing.
+pub(super) async fn open(data_dir: &Path, names: &TopicNames) -> Result<Store, Error> {
+    let store = sqlite_store::Store::open(data_dir, sqlite_store::Settings::default())
+        .await
+        .map_err(|error| Error::Other(error.to_string()))?;
+    let topics = SqliteTopics::new(store.clone(), Arc::new(SystemClock), defaults(names), FetchSettings::default());
+    let cdc_topic = TopicName::from(names.token_changes.as_str());
+    let tokens = Arc::new(SqliteTokens::new(store.clone(), topics.clone(), cdc_topic));
+    let topics = Arc::new(topics);
+    Ok(Store {
+        topics: topics.clone(),
+        catalog: topics,
+        documents: Arc::new(SqliteDocuments::new(store, DOCUMENT_MAX_BYTES)),
+        tokens: tokens.clone(),
+        token_admin: tokens,
+    })
+}
+
+/// The documented partitions and clean-up, for the names that the pipelines use.
+fn defaults(names: &TopicNames) -> Defaults {
+    let state = format!("{}.state", names.dead_letters);
+    let named = [
+        (&names.ticks, 1, false),
+        (&names.requests, 12, false),
+        (&names.parking, 12, false),
+        (&names.ticket_changed, 12, false),
+        (&names.token_changes, 3, true),
+        (&state, 3, true),
+    ];
+    let named = named
+        .map(|(name, partitions, compacted)| (TopicName::from(name.as_str()), TopicDefault { partitions, compacted }));
+    Defaults { by_name: named.into(), ..Defaults::default() }
+}
+
+#[async_trait]
+impl Catalog for SqliteTopics {
+    async fn topics(&self) -> Result<Vec<TopicName>, PortError> {
+        Ok(self.describe().await?.into_iter().map(|description| description.topic).collect())
+    }
+
+    async fn committed(&self) -> Result<Vec<(String, TopicPartition, i64)>, PortError> {
+        let positions = self.group_positions().await?.into_iter();
+        Ok(positions.map(|position| (position.group, position.partition, position.offset)).collect())
+    }
+}
+
+#[async_trait]
+impl TokenAdmin for SqliteTokens {
+    async fn put(&self, rows: Vec<(UserId, Option<Token>)>) -> Result<PutRows, PortError> {
+        let Imported { inserted, updated, unchanged } =
+            self.import(rows.into_iter().map(Ok::<_, Infallible>)).await.map_err(|error| match error {
+                ImportError::Write(error) => error,
+                ImportError::Source(never) => match never {},
+            })?;
+        Ok(PutRows { inserted, updated, unchanged })
+    }
+
+    async fn delete(&self, user: UserId) -> Result<bool, PortError> {
+        Ok(Self::delete(self, user).await? > 0)
+    }
+}
