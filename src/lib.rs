@@ -1,5 +1,6 @@
 //! passflow keeps riders' transit passes fresh and tells every change exactly once.
 
+pub mod adapters;
 pub mod domain;
 pub mod engine;
 pub mod pipelines;
