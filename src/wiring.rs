@@ -17,7 +17,12 @@ use crate::{
 
 pub mod check;
 pub mod configs;
+mod demo;
 mod embedded;
+pub mod running;
+
+use self::running::{Running, Surroundings};
+use crate::engine::until_end::End;
 
 /// What the parts are given.
 #[derive(Clone)]
@@ -128,23 +133,44 @@ pub async fn open_store(connections: &Connections, names: &TopicNames) -> Result
 /// Runs pipelines until a signal, or until their end.
 ///
 /// # Errors
-/// When they can't be started.
-#[expect(clippy::unused_async, reason = "awaits once it is wired")]
+/// When they can't be started, or one ends badly.
 pub async fn run(run: Run) -> Result<Ended, Error> {
     refuse_servers(&run.connections)?;
-    // Integrator: take the data directory's lock, start engine and console here.
-    Err(Error::Other("running pipelines is not wired yet".to_owned()))
+    let _lock = embedded::lock(&run.connections.data_dir)?;
+    let names = TopicNames::of(&run.pipelines);
+    let store = open_store(&run.connections, &names).await?;
+    let surroundings =
+        Surroundings { store, bytemark_url: run.connections.bytemark_url.clone(), seed: fastrand::u64(..) };
+    let mut running = Running::start(surroundings, &run.pipelines).await?;
+    tracing::info!(pipelines = run.pipelines.len(), "running");
+    let end = tokio::select! {
+        signal = running::asked_to_stop() => signal.map(|()| Ended::Well).map_err(|error| Error::Other(error.to_string())),
+        end = until_end(&running, run.until_end) => Ok(end),
+    };
+    // A pipeline that ended by itself has told why; the others are drained all the same.
+    running.stop().await?;
+    end
+}
+
+/// Waits for the end, if it is waited for.
+async fn until_end(running: &Running, patience: Option<Duration>) -> Ended {
+    let Some(patience) = patience else { return std::future::pending().await };
+    match running.reach_end(patience).await {
+        End::Reached => Ended::Well,
+        End::Waiting { pipeline, dependency } => {
+            tracing::error!(pipeline, dependency, "gave up waiting for a dependency; what is left stays in the topics");
+            Ended::Badly
+        }
+    }
 }
 
 /// Runs the demonstration.
 ///
 /// # Errors
 /// When it can't be started.
-#[expect(clippy::unused_async, reason = "awaits once it is wired")]
 pub async fn demo(demo: Demo) -> Result<Ended, Error> {
     refuse_servers(&demo.connections)?;
-    // Integrator: start simulator, pipelines and console here.
-    Err(Error::Other("the demonstration is not wired yet".to_owned()))
+    demo::run(demo).await
 }
 
 /// What a setting for a server means for this build. Goes when the adapters of Kafka, MongoDB and MySQL come.

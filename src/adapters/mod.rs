@@ -1,5 +1,6 @@
 //! The ports' implementations, one module for each technology and port. They know nothing of each other.
 
+pub mod bytemark_http;
 pub mod memory;
 pub mod sqlite_documents;
 pub mod sqlite_store;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     adapters::{
         sqlite_documents::{DOCUMENT_MAX_BYTES, SqliteDocuments},
-        sqlite_store,
+        sqlite_store::{self, RunLock},
         sqlite_tokens::{ImportError, Imported, SqliteTokens},
         sqlite_topics::{Defaults, FetchSettings, SqliteTopics, TopicDefault},
         system_clock::SystemClock,
@@ -39,6 +39,14 @@ pub(super) async fn open(data_dir: &Path, names: &TopicNames) -> Result<Store, E
         tokens: tokens.clone(),
         token_admin: tokens,
     })
+}
+
+/// Takes the data directory for one `run` or `demo`.
+///
+/// # Errors
+/// When another one has it.
+pub(super) fn lock(data_dir: &Path) -> Result<RunLock, Error> {
+    RunLock::take(data_dir).map_err(|error| Error::Other(error.to_string()))
 }
 
 /// The documented partitions and clean-up, for the names that the pipelines use.

@@ -10,6 +10,7 @@ use crate::{
         created_order::created_order_key,
         envelope::{Envelope, EnvelopeError, Next, Pass},
         merge::Fresh,
+        token::Token,
     },
     ports::{Answer, NoAnswer},
 };
@@ -19,7 +20,7 @@ use crate::{
 pub enum Trouble {
     /// The API's as a whole, perhaps: no answer, 5xx, 429, or a page of a gateway.
     Api,
-    /// The user's token is refused.
+    /// The user's token is refused, or cannot even be sent.
     Token,
     /// The API answered this request with an error.
     Refused,
@@ -49,6 +50,12 @@ impl fmt::Display for FailedFetch {
     }
 }
 
+/// The longest message, in bytes: the API's words can be as long as a body.
+const MESSAGE_MAX: usize = 1000;
+
+/// The shortest text, in bytes, that is looked for as a token.
+const TOKEN_MIN: usize = 8;
+
 /// Bytemark's code for a session that has expired.
 const SESSION_EXPIRED: i64 = 50020;
 
@@ -60,7 +67,11 @@ impl FailedFetch {
 
     /// No answer came.
     pub fn no_answer(error: &NoAnswer, now_ms: i64) -> Self {
-        let trouble = if error.code == "body_too_large" { Trouble::Body } else { Trouble::Api };
+        let trouble = match error.code {
+            "body_too_large" => Trouble::Body,
+            "bad_token" => Trouble::Token,
+            _ => Trouble::Api,
+        };
         Self::new(trouble, error.code, error.message.clone(), now_ms)
     }
 
@@ -75,6 +86,32 @@ impl FailedFetch {
             server_time: format!("{time:.3}"),
             data: "{}".to_owned(),
         }
+    }
+
+    /// The same without the token, should the API have repeated it, and with a message that people can read.
+    #[must_use]
+    pub fn hiding(mut self, token: &Token) -> Self {
+        // A shorter one is none, and would be found everywhere.
+        if token.expose().len() >= TOKEN_MIN {
+            let hidden = |text: &str| text.replace(token.expose(), "(hidden)");
+            self.message = hidden(&self.message);
+            self.server_time = hidden(&self.server_time);
+            for (json, empty) in [(&mut self.errors, "[]"), (&mut self.data, "{}")] {
+                if json.contains(token.expose()) {
+                    let text = hidden(json);
+                    // It may have stood outside of a string.
+                    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+                    *json = if is_json { text } else { empty.to_owned() };
+                }
+            }
+        }
+        self.message.truncate(self.message.floor_char_boundary(MESSAGE_MAX));
+        self
+    }
+
+    /// Whether the API answered at all: then it is not down.
+    pub fn was_answered(&self) -> bool {
+        matches!(self.trouble, Trouble::Token | Trouble::Refused) && self.code != "bad_token"
     }
 
     /// Whether asking again at once may help.

@@ -116,6 +116,7 @@ impl Fetcher {
         let per_page = self.limits.history_per_page;
         let mut passes: Vec<Fresh> = Vec::new();
         let mut total = None;
+        let mut is_repeating = false;
         for page_number in 1..=self.limits.history_pages_max {
             let page = self.page(user, token, Endpoint::History { per_page, page: page_number }).await?;
             if page_number > 1 && page.total_count != total {
@@ -123,8 +124,16 @@ impl Fetcher {
             }
             total = page.total_count;
             let is_last = page.is_last(page_number, passes.len());
-            if page.repeats(&passes) {
-                return Ok(Ok(passes));
+            // An API that knows no pages gives the same whenever it is asked. A list that moved by a page's length while
+            // it was read looks alike once, but not twice.
+            match (page.repeats(&passes), is_repeating) {
+                (true, true) => return Ok(Ok(passes)),
+                (true, false) => {
+                    is_repeating = true;
+                    continue;
+                }
+                (false, true) => return Ok(Err(format!("page {page_number} differs where the one before repeats"))),
+                (false, false) => {}
             }
             if let Some(twice) = page.passes.iter().find(|fresh| has(&passes, &fresh.pass_uuid)) {
                 return Ok(Err(format!("pass {} stands on two pages", twice.pass_uuid)));
@@ -152,10 +161,11 @@ impl Fetcher {
                 }
                 Err(failure) => failure,
             };
-            match failure.trouble {
-                Trouble::Api => self.gate.failed(user, &failure.message),
-                Trouble::Token | Trouble::Refused => self.gate.answered(),
-                Trouble::Body => {}
+            let failure = failure.hiding(token);
+            if failure.may_be_the_apis() {
+                self.gate.failed(user, &failure.message);
+            } else if failure.was_answered() {
+                self.gate.answered();
             }
             if attempt >= self.limits.attempts || !failure.may_pass() {
                 return Err(failure);

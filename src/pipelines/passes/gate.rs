@@ -27,6 +27,18 @@ pub struct GateLimits {
     pub down_after: usize,
 }
 
+/// Timers wake a little late; what was due up to so long ago may catch up.
+const LATE_MAX_US: i64 = 5_000;
+
+impl GateLimits {
+    /// Microseconds between two requests: a thousandth more than the rate asks for, so that even with those that catch
+    /// up no ten seconds see more than ten times the rate (10.005 s / 1.001 < 10 s).
+    fn interval_us(&self) -> Option<i64> {
+        let rate = u64::from(self.requests_per_second);
+        (rate > 0).then(|| 1_001_000_u64.div_ceil(rate).cast_signed())
+    }
+}
+
 /// Users that must have failed before the API as a whole is suspected: one user's trouble is their own.
 const SUSPECT_USERS: usize = 5;
 
@@ -45,6 +57,8 @@ struct State {
 pub struct Gate {
     limits: GateLimits,
     permits: Semaphore,
+    /// At a limited rate, one after the other waits for the next slot.
+    turn: tokio::sync::Mutex<()>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
@@ -53,12 +67,13 @@ impl Gate {
     /// An open gate.
     pub fn new(limits: GateLimits, clock: Arc<dyn Clock>) -> Self {
         let permits = Semaphore::new(limits.max_in_flight);
-        Self { limits, permits, clock, state: Mutex::default() }
+        Self { limits, permits, turn: tokio::sync::Mutex::default(), clock, state: Mutex::default() }
     }
 
     /// Waits until one request may leave; it is under way as long as the permit lives.
     pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
         let permit = self.permits.acquire().await.ok();
+        let _turn = if self.limits.requests_per_second > 0 { Some(self.turn.lock().await) } else { None };
         loop {
             let wait = self.claim_slot();
             if wait.is_zero() {
@@ -75,21 +90,15 @@ impl Gate {
         if state.hold_until_ms > now_ms {
             return millis(state.hold_until_ms - now_ms);
         }
-        let Some(interval_us) = self.interval_us() else { return Duration::ZERO };
+        let Some(interval_us) = self.limits.interval_us() else {
+            return Duration::ZERO;
+        };
         let now_us = now_ms.saturating_mul(1000);
         if state.next_slot_us > now_us {
             return millis((state.next_slot_us - now_us).div_euclid(1000).max(1));
         }
-        // A clock that ticks in milliseconds may let a few leave at once, but never more than were due.
-        state.next_slot_us = state.next_slot_us.max(now_us - 1000) + interval_us;
+        state.next_slot_us = state.next_slot_us.max(now_us - LATE_MAX_US) + interval_us;
         Duration::ZERO
-    }
-
-    /// Time between two requests, if their rate is limited.
-    fn interval_us(&self) -> Option<i64> {
-        let rate = self.limits.requests_per_second;
-        #[expect(clippy::cast_possible_truncation, reason = "rounded to microseconds, and `as` saturates")]
-        (rate > 0.0).then(|| (1_000_000.0 / rate) as i64)
     }
 
     /// The API asked to be left alone.

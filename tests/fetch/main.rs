@@ -1,0 +1,9 @@
+//! Fetching a rider's passes, in virtual time: pages, moves, retries, limits, and what is said of failures.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod api;
+mod failures;
+mod limits;
+mod moves;
+mod pages;
+mod retries;
