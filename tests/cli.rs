@@ -273,8 +273,8 @@ fn replay_masks_secrets_unless_told_to_reveal() {
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
     let place = Place::new();
-    let lines: String =
-        (0..5000).map(|number| format!("{{\"key\":\"{number}\",\"value\":\"{:0>200}\"}}\n", number)).collect();
+    let line = |number: u32| format!("{{\"key\":\"{number}\",\"value\":\"{number:0>200}\"}}");
+    let lines = (0..5000).map(line).collect::<Vec<_>>().join("\n");
     place.run_with_input(&["produce", "t"], lines.as_bytes()).exits(0);
     let mut command = place.command(&["replay", "t"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -126,7 +126,8 @@ impl<'a> Scan<'a, '_> {
                 mask_cards(text, meaning == Meaning::Card, &mut masked);
                 let is_json = serde_json::from_str::<&RawValue>(&masked).is_ok();
                 // A masked number is no number any more.
-                self.masked += &if masked == text || is_json { masked } else { format!("\"{masked}\"") };
+                let quote = if masked == text || is_json { "" } else { "\"" };
+                self.masked.extend([quote, masked.as_str(), quote]);
             }
         }
     }
