@@ -17,7 +17,7 @@ use crate::{
 
 pub mod check;
 pub mod configs;
-mod demo;
+pub mod demo;
 mod embedded;
 pub mod running;
 
@@ -97,21 +97,6 @@ pub struct Run {
     pub until_end: Option<Duration>,
 }
 
-/// How `demo` is to run.
-#[derive(Clone, Debug)]
-pub struct Demo {
-    /// Where everything is; its state goes to `demo` under the data directory.
-    pub connections: Connections,
-    /// Where the console listens.
-    pub http: Option<HttpListener>,
-    /// Simulated riders.
-    pub users: u64,
-    /// How long changes come.
-    pub duration: Duration,
-    /// What all chance follows from.
-    pub seed: u64,
-}
-
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -141,11 +126,12 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     let store = open_store(&run.connections, &names).await?;
     let surroundings =
         Surroundings { store, bytemark_url: run.connections.bytemark_url.clone(), seed: fastrand::u64(..) };
-    let mut running = Running::start(surroundings, &run.pipelines).await?;
+    let running = Running::start(surroundings, &run.pipelines).await?;
     tracing::info!(pipelines = run.pipelines.len(), "running");
     let end = tokio::select! {
         signal = running::asked_to_stop() => signal.map(|()| Ended::Well).map_err(|error| Error::Other(error.to_string())),
         end = until_end(&running, run.until_end) => Ok(end),
+        error = running.fail() => Err(error),
     };
     // A pipeline that ended by itself has told why; the others are drained all the same.
     running.stop().await?;
@@ -162,15 +148,6 @@ async fn until_end(running: &Running, patience: Option<Duration>) -> Ended {
             Ended::Badly
         }
     }
-}
-
-/// Runs the demonstration.
-///
-/// # Errors
-/// When it can't be started.
-pub async fn demo(demo: Demo) -> Result<Ended, Error> {
-    refuse_servers(&demo.connections)?;
-    demo::run(demo).await
 }
 
 /// What a setting for a server means for this build. Goes when the adapters of Kafka, MongoDB and MySQL come.

@@ -80,13 +80,6 @@ impl TryFrom<String> for PayloadHash {
     }
 }
 
-impl From<[u8; 16]> for PayloadHash {
-    /// A digest that was kept as its bytes.
-    fn from(digest: [u8; 16]) -> Self {
-        Self(digest)
-    }
-}
-
 impl From<PayloadHash> for String {
     fn from(hash: PayloadHash) -> Self {
         hash.to_string()

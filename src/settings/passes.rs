@@ -26,6 +26,8 @@ pub struct Passes {
     pub error_log_max: usize,
     /// How long a request waits in the retry topic.
     pub retry_delay: Duration,
+    /// Requests of ticks that were put longer ago than this are skipped.
+    pub tick_max_age: Duration,
     /// How often a request goes through the retry topic before it is a dead letter.
     pub retry_rounds: u32,
     /// How the passes are fetched.
@@ -124,6 +126,7 @@ impl Passes {
             freshness_slack: table.duration("freshness_slack", minutes(5), seconds(0)..=days(1)),
             error_log_max: table.number("error_log_max", "entries", 50, 0..=1000),
             retry_delay: table.duration("retry_delay", seconds(60), millis(0)..=days(1)),
+            tick_max_age: table.duration("tick_max_age", minutes(60), seconds(1)..=days(365)),
             retry_rounds: table.number("retry_rounds", "rounds", 5, 0..=1000),
             fetching: Fetching::read(table),
             on_token_removed: table.one_of(

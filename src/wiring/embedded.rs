@@ -29,6 +29,16 @@ pub(super) async fn open(data_dir: &Path, names: &TopicNames) -> Result<Store, E
         .await
         .map_err(|error| Error::Other(error.to_string()))?;
     let topics = SqliteTopics::new(store.clone(), Arc::new(SystemClock), defaults(names), FetchSettings::default());
+    let used = [
+        &names.token_changes,
+        &names.ticks,
+        &names.requests,
+        &names.retry,
+        &names.parking,
+        &names.ticket_changed,
+        &names.dead_letters,
+    ];
+    topics.create(&used.map(|name| TopicName::from(name.as_str()))).await?;
     let cdc_topic = TopicName::from(names.token_changes.as_str());
     let tokens = Arc::new(SqliteTokens::new(store.clone(), topics.clone(), cdc_topic));
     let topics = Arc::new(topics);

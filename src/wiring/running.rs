@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{sync::Mutex, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Store, configs};
@@ -46,7 +46,7 @@ pub struct Surroundings {
 /// Running pipelines.
 pub struct Running {
     watched: Vec<Watched>,
-    engines: JoinSet<Result<(), PortError>>,
+    engines: Mutex<JoinSet<Result<(), PortError>>>,
     shutdown: CancellationToken,
     clock: Arc<dyn Clock>,
     store: Store,
@@ -61,7 +61,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut running = Self {
             watched: Vec::new(),
-            engines: JoinSet::new(),
+            engines: Mutex::default(),
             shutdown: CancellationToken::new(),
             clock,
             store: surroundings.store.clone(),
@@ -83,9 +83,7 @@ impl Running {
         };
         let store = &surroundings.store;
         let (consumes, handler): (Vec<TopicName>, Arc<dyn Handler>) = match &pipeline.kind {
-            Kind::TokenChanges(settings) => {
-                (vec![topic(&settings.topic)], Arc::new(configs::token_changes(settings)))
-            }
+            Kind::TokenChanges(settings) => (vec![topic(&settings.topic)], Arc::new(configs::token_changes(settings))),
             Kind::Ticks(settings) => {
                 let (tokens, topics) = (Arc::clone(&store.tokens), Arc::clone(&store.topics));
                 let ticks = Ticks::new(configs::ticks(settings), tokens, topics, Arc::clone(&self.clock));
@@ -115,7 +113,7 @@ impl Running {
             progress: progress.clone(),
             shutdown: self.shutdown.clone(),
         };
-        self.engines.spawn(Engine::run(parts));
+        self.engines.get_mut().spawn(Engine::run(parts));
         self.watched.push(Watched { pipeline: pipeline.name.clone(), consumes, progress });
         Ok(())
     }
@@ -135,6 +133,10 @@ impl Running {
         let limits = configs::fetch_limits(&settings.fetching);
         let fetcher = Fetcher::new(api, gate, limits, Arc::clone(&self.clock), random.clone());
         let partitions = store.topics.partitions(&topic(&settings.topic)).await?.len();
+        if partitions == 0 {
+            let message = format!("the topic {} is missing; make it with `passflow topics create`", settings.topic);
+            return Err(Error::Other(message));
+        }
         let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
         let config = configs::passes(settings, &pipeline.group, partitions, RECORD_BYTES_MAX);
         let store = PassStore::new(Arc::clone(&store.documents), Arc::clone(&store.tokens), BATCH_MAX);
@@ -171,8 +173,8 @@ impl Running {
     }
 
     /// Waits until a pipeline ends by itself, which it should not.
-    pub async fn fail(&mut self) -> Error {
-        match self.engines.join_next().await {
+    pub async fn fail(&self) -> Error {
+        match self.engines.lock().await.join_next().await {
             Some(Ok(Ok(()))) | None => Error::Other("a pipeline ended by itself".to_owned()),
             Some(Ok(Err(error))) => Error::Port(error),
             Some(Err(error)) => Error::Other(format!("a pipeline broke off: {error}")),
@@ -183,9 +185,10 @@ impl Running {
     ///
     /// # Errors
     /// When a pipeline ended badly.
-    pub async fn stop(mut self) -> Result<(), Error> {
+    pub async fn stop(self) -> Result<(), Error> {
         self.shutdown.cancel();
-        while let Some(ended) = self.engines.join_next().await {
+        let mut engines = self.engines.into_inner();
+        while let Some(ended) = engines.join_next().await {
             ended.map_err(|error| Error::Other(format!("a pipeline broke off: {error}")))??;
         }
         Ok(())

@@ -7,13 +7,7 @@ use crate::state::{Document, Effect, Entry, Event, Phase, Stale, State, Write};
 impl Document {
     /// A document with nothing in it, as an upsert creates it.
     pub fn empty(fence: u8) -> Self {
-        Self {
-            seq: 0,
-            fence,
-            content: 0,
-            pending: Vec::new(),
-            view: 0,
-        }
+        Self { seq: 0, fence, content: 0, pending: Vec::new(), view: 0 }
     }
 
     /// Events of the entries that `wanted` picks, in `seq` order.
@@ -25,10 +19,7 @@ impl Document {
     }
 
     fn add(&mut self, source: u8, event: Event, view: u8) {
-        self.pending.push(Entry {
-            source,
-            events: vec![event],
-        });
+        self.pending.push(Entry { source, events: vec![event] });
         self.seq = event.seq;
         self.content = event.to;
         self.view = view;
@@ -65,17 +56,10 @@ impl State {
         if write.bumps {
             self.outdate_writes();
         }
-        self.stale = self.document.clone().map(|document| Stale {
-            document,
-            outdated: write.bumps,
-        });
-        let document = self
-            .document
-            .get_or_insert_with(|| Document::empty(write.epoch));
+        self.stale = self.document.clone().map(|document| Stale { document, outdated: write.bumps });
+        let document = self.document.get_or_insert_with(|| Document::empty(write.epoch));
         document.fence = document.fence.max(write.epoch);
-        document
-            .pending
-            .retain(|entry| entry.source >= write.drop_below);
+        document.pending.retain(|entry| entry.source >= write.drop_below);
         match write.effect {
             Effect::Create | Effect::Touch => {}
             Effect::TakeOver { source } => document.take_over(source),
@@ -83,16 +67,7 @@ impl State {
                 self.older_view_won |= view < document.view;
                 document.view = view;
             }
-            Effect::Insert {
-                event,
-                source,
-                view,
-            }
-            | Effect::Change {
-                event,
-                source,
-                view,
-            } => {
+            Effect::Insert { event, source, view } | Effect::Change { event, source, view } => {
                 self.older_view_won |= view < document.view;
                 document.add(source, event, view);
             }

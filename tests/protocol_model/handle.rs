@@ -44,12 +44,7 @@ pub fn on_read(document: Option<&Document>, owner: &Owner, rules: &Rules) -> Dec
 }
 
 /// The decision after a fetch; a failed one ends in the retry topic, which is not modelled.
-pub fn on_fetched(
-    document: Option<&Document>,
-    owner: &Owner,
-    view: Option<u8>,
-    rules: &Rules,
-) -> Decision {
+pub fn on_fetched(document: Option<&Document>, owner: &Owner, view: Option<u8>, rules: &Rules) -> Decision {
     match (document, view) {
         (None, None) => Decision::Finish(Vec::new()),
         (None, Some(view)) => insert(owner, view),
@@ -68,15 +63,8 @@ fn on_view(document: &Document, owner: &Owner, view: u8, rules: &Rules) -> Decis
         write.is_cas = rules.timestamp_is_cas;
         return Decision::Write(write, Vec::new());
     }
-    let event = Event {
-        seq: document.seq + 1,
-        to: content,
-    };
-    let effect = Effect::Change {
-        event,
-        source: owner.next(),
-        view,
-    };
+    let event = Event { seq: document.seq + 1, to: content };
+    let effect = Effect::Change { event, source: owner.next(), view };
     let mut write = versioned(owner, true, rules, effect);
     write.is_cas = rules.change_is_cas;
     Decision::Write(write, vec![event])
@@ -99,23 +87,9 @@ fn on_absent(owner: &Owner, rules: &Rules) -> Decision {
 
 /// Without the rule `create`: the document comes into being with its first passes.
 fn insert(owner: &Owner, view: u8) -> Decision {
-    let event = Event {
-        seq: 1,
-        to: content_of(view),
-    };
-    let effect = Effect::Insert {
-        event,
-        source: owner.next(),
-        view,
-    };
-    let write = Write {
-        epoch: owner.epoch,
-        is_cas: false,
-        outdated: false,
-        bumps: true,
-        drop_below: 0,
-        effect,
-    };
+    let event = Event { seq: 1, to: content_of(view) };
+    let effect = Effect::Insert { event, source: owner.next(), view };
+    let write = Write { epoch: owner.epoch, is_cas: false, outdated: false, bumps: true, drop_below: 0, effect };
     Decision::Write(write, vec![event])
 }
 
@@ -143,17 +117,6 @@ fn touch(owner: &Owner, bumps: bool, rules: &Rules) -> Write {
 }
 
 fn versioned(owner: &Owner, bumps: bool, rules: &Rules, effect: Effect) -> Write {
-    let drop_below = if rules.drop_only_committed {
-        owner.committed
-    } else {
-        owner.next()
-    };
-    Write {
-        epoch: owner.epoch,
-        is_cas: true,
-        outdated: false,
-        bumps,
-        drop_below,
-        effect,
-    }
+    let drop_below = if rules.drop_only_committed { owner.committed } else { owner.next() };
+    Write { epoch: owner.epoch, is_cas: true, outdated: false, bumps, drop_below, effect }
 }

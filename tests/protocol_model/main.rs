@@ -72,10 +72,7 @@ const BASE: Bounds = Bounds {
 /// interesting situations were among them.
 fn assert_holds(bounds: Bounds) {
     let started_at = Instant::now();
-    let protocol = Protocol {
-        rules: Rules::ALL,
-        bounds,
-    };
+    let protocol = Protocol { rules: Rules::ALL, bounds };
     let checker = protocol.checker().threads(2).spawn_bfs().join();
     println!(
         "{} states, depth {}, {:?}: {bounds:?}",
@@ -89,10 +86,7 @@ fn assert_holds(bounds: Bounds) {
 
 #[test]
 fn holds_when_the_api_changes_and_reverts() {
-    assert_holds(Bounds {
-        api_changes: 2,
-        ..BASE
-    });
+    assert_holds(Bounds { api_changes: 2, ..BASE });
 }
 
 #[test]
@@ -102,49 +96,29 @@ fn holds_with_three_records() {
 
 #[test]
 fn holds_with_a_stale_read() {
-    assert_holds(Bounds {
-        stale_reads: 1,
-        ..BASE
-    });
+    assert_holds(Bounds { stale_reads: 1, ..BASE });
 }
 
 #[test]
 #[ignore = "minutes: part of the soak"]
 fn holds_with_three_owners() {
-    assert_holds(Bounds {
-        owners: 3,
-        api_changes: 2,
-        ..BASE
-    });
+    assert_holds(Bounds { owners: 3, api_changes: 2, ..BASE });
 }
 
 #[test]
 #[ignore = "minutes: part of the soak"]
 fn holds_with_two_lost_answers() {
-    assert_holds(Bounds {
-        lost_answers: 2,
-        stale_reads: 1,
-        ..BASE
-    });
+    assert_holds(Bounds { lost_answers: 2, stale_reads: 1, ..BASE });
 }
 
 #[test]
 #[ignore = "minutes: part of the soak"]
 fn holds_with_three_assignments_and_two_failed_commits() {
-    assert_holds(Bounds {
-        assignments: 3,
-        failed_commits: 2,
-        ..BASE
-    });
+    assert_holds(Bounds { assignments: 3, failed_commits: 2, ..BASE });
 }
 
 #[test]
 #[ignore = "minutes: part of the soak"]
 fn holds_with_three_records_and_a_stale_read() {
-    assert_holds(Bounds {
-        records: 3,
-        api_changes: 2,
-        stale_reads: 1,
-        ..BASE
-    });
+    assert_holds(Bounds { records: 3, api_changes: 2, stale_reads: 1, ..BASE });
 }

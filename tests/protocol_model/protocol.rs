@@ -28,10 +28,7 @@ impl Model for Protocol {
     fn init_states(&self) -> Vec<State> {
         let mut taken_over = Document::empty(0);
         taken_over.content = content_of(0);
-        vec![
-            State::at_start(self.bounds.owners, None),
-            State::at_start(self.bounds.owners, Some(taken_over)),
-        ]
+        vec![State::at_start(self.bounds.owners, None), State::at_start(self.bounds.owners, Some(taken_over))]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -204,10 +201,7 @@ fn adds_up(protocol: &Protocol, state: &State) -> bool {
     }
     let last_told = state.partition.told.last().map(|event| event.to);
     let told = last_told.unwrap_or(state.content_at_start);
-    told == state
-        .document
-        .as_ref()
-        .map_or(0, |document| document.content)
+    told == state.document.as_ref().map_or(0, |document| document.content)
 }
 
 fn newest_view_wins(_: &Protocol, state: &State) -> bool {

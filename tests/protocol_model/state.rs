@@ -184,12 +184,7 @@ impl State {
             content_at_start: document.as_ref().map_or(0, |document| document.content),
             document,
             stale: None,
-            partition: Partition {
-                assigned_to: 0,
-                assignments: 0,
-                committed: 0,
-                told: Vec::new(),
-            },
+            partition: Partition { assigned_to: 0, assignments: 0, committed: 0, told: Vec::new() },
             owners,
             late: Vec::new(),
             lost_answers: 0,

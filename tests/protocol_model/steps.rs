@@ -132,11 +132,7 @@ impl State {
         let taken = &mut self.owners[owner];
         taken.epoch = highest + 1;
         taken.committed = self.partition.committed;
-        taken.phase = if rules.prove {
-            Phase::Unproven
-        } else {
-            Phase::Ready
-        };
+        taken.phase = if rules.prove { Phase::Unproven } else { Phase::Ready };
     }
 
     pub fn prove(&mut self, owner: usize) {
@@ -212,11 +208,8 @@ impl State {
             return self.leave(owner);
         }
         let sender = &mut self.owners[owner];
-        sender.transaction = Some(Transaction {
-            events: sender.finished.concat(),
-            offset: sender.next(),
-            orphan: false,
-        });
+        sender.transaction =
+            Some(Transaction { events: sender.finished.concat(), offset: sender.next(), orphan: false });
     }
 
     /// Ends the owner's transaction; only its coordinator's side.

@@ -12,10 +12,7 @@ use crate::protocol::{LOST, OLDER_VIEW, OUT_OF_ORDER, Protocol};
 use crate::rules::{Bounds, Rules};
 
 /// No commits fail, so that traces end with a plain one.
-const COMMITS_SUCCEED: Bounds = Bounds {
-    failed_commits: 0,
-    ..BASE
-};
+const COMMITS_SUCCEED: Bounds = Bounds { failed_commits: 0, ..BASE };
 
 /// Expects that `guarantee` breaks without the rules that `take_away` switches off.
 fn assert_breaks(guarantee: &'static str, bounds: Bounds, take_away: impl Fn(&mut Rules)) {
@@ -29,16 +26,10 @@ fn assert_breaks(guarantee: &'static str, bounds: Bounds, take_away: impl Fn(&mu
         .spawn_bfs()
         .join();
     let Some(path) = checker.discovery(guarantee) else {
-        panic!(
-            "no counterexample to {guarantee:?} in {} states",
-            checker.unique_state_count()
-        );
+        panic!("no counterexample to {guarantee:?} in {} states", checker.unique_state_count());
     };
     let actions = path.into_actions();
-    println!(
-        "{guarantee:?} breaks in {} steps: {actions:?}",
-        actions.len()
-    );
+    println!("{guarantee:?} breaks in {} steps: {actions:?}", actions.len());
 }
 
 /// N's fetch for r0 fails; N commits it. Z's write for r0 lands late: its event is never told.
@@ -89,10 +80,7 @@ fn without_replay() {
 /// lands.
 #[test]
 fn without_compare_and_set_of_changes() {
-    let bounds = Bounds {
-        api_changes: 2,
-        ..COMMITS_SUCCEED
-    };
+    let bounds = Bounds { api_changes: 2, ..COMMITS_SUCCEED };
     assert_breaks(OLDER_VIEW, bounds, |rules| rules.change_is_cas = false);
 }
 
@@ -101,10 +89,7 @@ fn without_compare_and_set_of_changes() {
 /// event of the change that is now stored under it. Z's write instead of a lost one does the same.
 #[test]
 fn without_compare_and_set_of_timestamps() {
-    let bounds = Bounds {
-        api_changes: 2,
-        ..COMMITS_SUCCEED
-    };
+    let bounds = Bounds { api_changes: 2, ..COMMITS_SUCCEED };
     assert_breaks(LOST, bounds, |rules| rules.timestamp_is_cas = false);
 }
 
@@ -112,10 +97,7 @@ fn without_compare_and_set_of_timestamps() {
 /// still finds the version that it read, and puts the older B over the newer A. No event is lost.
 #[test]
 fn without_a_new_version_for_each_timestamp() {
-    let bounds = Bounds {
-        api_changes: 2,
-        ..COMMITS_SUCCEED
-    };
+    let bounds = Bounds { api_changes: 2, ..COMMITS_SUCCEED };
     assert_breaks(OLDER_VIEW, bounds, |rules| rules.timestamp_bumps = false);
 }
 
@@ -144,10 +126,7 @@ fn without_touch() {
 /// itself, as it filters on the version.
 #[test]
 fn without_adopt() {
-    let bounds = Bounds {
-        stale_reads: 1,
-        ..COMMITS_SUCCEED
-    };
+    let bounds = Bounds { stale_reads: 1, ..COMMITS_SUCCEED };
     assert_breaks(OUT_OF_ORDER, bounds, |rules| rules.adopt = false);
 }
 
@@ -155,10 +134,7 @@ fn without_adopt() {
 /// first.
 #[test]
 fn without_take_over() {
-    let bounds = Bounds {
-        api_changes: 2,
-        ..COMMITS_SUCCEED
-    };
+    let bounds = Bounds { api_changes: 2, ..COMMITS_SUCCEED };
     assert_breaks(OUT_OF_ORDER, bounds, |rules| rules.take_over = false);
 }
 

@@ -157,7 +157,7 @@ fn ticks_config() -> ticks::Config {
 }
 
 fn gate_limits() -> GateLimits {
-    GateLimits { max_in_flight: 8, requests_per_second: 0.0, retry_after_max: Duration::from_secs(5), down_after: 20 }
+    GateLimits { max_in_flight: 8, requests_per_second: 0, retry_after_max: Duration::from_secs(5), down_after: 20 }
 }
 
 fn fetch_limits() -> FetchLimits {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wide::{CmpEq as _, u8x16};
+use wide::u8x16;
 
 use super::draft::Draft;
 use super::{Error, ErrorKind};

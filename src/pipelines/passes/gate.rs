@@ -20,7 +20,7 @@ pub struct GateLimits {
     /// Requests under way at once.
     pub max_in_flight: usize,
     /// Requests a second; 0 = no limit.
-    pub requests_per_second: f64,
+    pub requests_per_second: u32,
     /// The longest time to stay away that is believed.
     pub retry_after_max: Duration,
     /// Failures in a row, over several users, after which the API counts as down.
