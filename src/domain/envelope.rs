@@ -159,7 +159,7 @@ fn success<'a>(server_time: Option<Cow<'a, str>>, data: Option<Data<'a>>) -> Res
 }
 
 fn read_members<'a>(scanner: &mut Scanner<'a>) -> Result<Members<'a>, js_json::Error> {
-    let mut members = Members { errors: api_error::none(), error: api_error::none(), server_time: None, data: None };
+    let mut members = Members { errors: Ok(Vec::new()), error: Ok(Vec::new()), server_time: None, data: None };
     scanner.enter()?;
     while let Some(key) = scanner.next_member()? {
         match key.as_ref() {
@@ -216,7 +216,7 @@ fn count(value: &Value<'_, '_>) -> Option<u64> {
 }
 
 fn next(pagination: &Value<'_, '_>) -> Next {
-    let next = pagination.members().filter(|member| member.key == "next").last();
+    let [next] = pagination.members(["next"]);
     match next.map(|next| next.json()) {
         None => Next::Absent,
         Some("null" | "false" | "0" | "\"\"") => Next::No,

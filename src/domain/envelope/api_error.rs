@@ -1,7 +1,9 @@
 //! The errors that Bytemark answers with.
 
+use std::borrow::Cow;
+
 use super::error::Shape;
-use crate::domain::js_json::{self, Scanner, Value};
+use crate::domain::js_json::{self, Field, Scanner, Value};
 
 /// One entry of `errors`: `{code, message}`, or whatever was sent in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +20,6 @@ pub struct ApiErrorEntry {
 pub(super) type List = Result<Entries, Shape>;
 type Entries = Vec<(String, ApiErrorEntry)>;
 
-/// So that a body without errors has an empty list of them.
-pub(super) fn none() -> List {
-    Ok(Vec::new())
-}
-
 /// Reads the value of `errors`: a list, or `null` for none.
 pub(super) fn read_errors(scanner: &mut Scanner<'_>) -> Result<List, js_json::Error> {
     if scanner.peek() == Some(b'[') {
@@ -30,7 +27,7 @@ pub(super) fn read_errors(scanner: &mut Scanner<'_>) -> Result<List, js_json::Er
     }
     let value = scanner.value()?;
     if value.draft().is_null() {
-        return Ok(none());
+        return Ok(Ok(Vec::new()));
     }
     Ok(Err(Shape::Wrong("errors is not a list")))
 }
@@ -41,7 +38,7 @@ pub(super) fn read_error(scanner: &mut Scanner<'_>) -> Result<List, js_json::Err
         Some(b'[') => read_list(scanner).map(Ok),
         Some(b'{' | b'"') => Ok(Ok(vec![entry(&scanner.value()?)])),
         _ => match scanner.value()?.draft().json() {
-            "null" | "false" => Ok(none()),
+            "null" | "false" => Ok(Ok(Vec::new())),
             _ => Ok(Err(Shape::Wrong("error is neither null, a text, an object nor a list"))),
         },
     }
@@ -58,21 +55,26 @@ fn read_list(scanner: &mut Scanner<'_>) -> Result<Entries, js_json::Error> {
 
 fn entry(value: &Value<'_, '_>) -> (String, ApiErrorEntry) {
     let text = value.text().into_owned();
-    let mut entry = ApiErrorEntry { code: None, code_json: None, message: String::new() };
     if !text.starts_with('{') {
-        entry.message = super::text_of(value).unwrap_or_default().into_owned();
+        let entry = ApiErrorEntry {
+            code: None,
+            code_json: None,
+            message: super::text_of(value).unwrap_or_default().into_owned(),
+        };
+        return (text, entry);
     }
-    for member in value.members() {
-        let said = member.string().unwrap_or_else(|| member.json_text());
-        match member.key {
-            "code" => {
-                entry.code = said.trim().parse().ok();
-                entry.code_json = (!member.is_null()).then(|| member.json().to_owned());
-            }
-            "message" if member.is_null() => entry.message.clear(),
-            "message" => entry.message = said.into_owned(),
-            _ => {}
-        }
-    }
+    let [code, message] = value.members(["code", "message"]);
+    let code = code.filter(|code| !code.is_null());
+    let message = message.filter(|message| !message.is_null());
+    let entry = ApiErrorEntry {
+        code: code.and_then(|code| said(&code).trim().parse().ok()),
+        code_json: code.map(|code| code.json().to_owned()),
+        message: message.map_or_else(String::new, |message| said(&message).into_owned()),
+    };
     (text, entry)
+}
+
+/// What a string says, else the JSON text.
+fn said<'a>(field: &Field<'_, 'a>) -> Cow<'a, str> {
+    field.string().unwrap_or_else(|| field.json_text())
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::{EnvelopeError, Shape};
-use crate::domain::js_json::{self, Scanner, Value};
+use crate::domain::js_json::{self, Field, Scanner, Value};
 use crate::domain::payload_hash::PayloadHash;
 
 /// A pass as the API gave it, with the few fields that are read from it. Texts are borrowed from the body where they can be.
@@ -68,31 +68,25 @@ fn read_pass<'a>(value: &Value<'_, 'a>, index: usize) -> Result<Pass<'a>, Shape>
     if !value.draft().json().starts_with('{') {
         return Err(Shape::Wrong("a pass is not an object"));
     }
-    let (mut uuid, mut status, mut product_uuid, mut label_name) = (None, None, None, None);
-    let mut time_created = None;
-    for member in value.members() {
-        match member.key {
-            "uuid" => uuid = member.string(),
-            "status" => status = member.string(),
-            "product_uuid" => product_uuid = member.string(),
-            "label_name" => label_name = member.string(),
-            "time_created" => {
-                let is_number = member.json().starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
-                time_created = member.string().or_else(|| is_number.then(|| member.json_text()));
-            }
-            _ => {}
-        }
-    }
-    let uuid = uuid.filter(|uuid| !uuid.is_empty());
+    let [uuid, status, time_created, product_uuid, label_name] =
+        value.members(["uuid", "status", "time_created", "product_uuid", "label_name"]);
+    let text = |field: Option<Field<'_, 'a>>| field.and_then(|field| field.string());
+    let uuid = text(uuid).filter(|uuid| !uuid.is_empty());
     Ok(Pass {
         uuid: uuid.ok_or(Shape::MissingUuid { index })?,
-        status: status.ok_or(Shape::Wrong("a pass has no status"))?,
-        time_created,
-        product_uuid,
-        label_name,
+        status: text(status).ok_or(Shape::Wrong("a pass has no status"))?,
+        time_created: time_created.and_then(|created| time_or_number(&created)),
+        product_uuid: text(product_uuid),
+        label_name: text(label_name),
         text: value.text(),
         hash: PayloadHash::default(),
     })
+}
+
+fn time_or_number<'a>(field: &Field<'_, 'a>) -> Option<Cow<'a, str>> {
+    let is_number = |json: &str| json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = || is_number(field.json()).then(|| field.json_text());
+    field.string().or_else(number)
 }
 
 /// Makes sure that no two passes have the same uuid.

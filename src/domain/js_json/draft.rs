@@ -10,11 +10,13 @@ pub(super) struct Draft<'a> {
     /// The input before this is in `written` or left out; what comes after it has been the same since.
     copied_to: usize,
     written: String,
+    /// What to add (wrapping) to a position in the input after `copied_to` for its offset in the canonical text.
+    shift: usize,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &'a str) -> Self {
-        Self { input, start: 0, copied_to: 0, written: String::new() }
+        Self { input, start: 0, copied_to: 0, written: String::new(), shift: 0 }
     }
 
     pub(super) fn input(&self) -> &'a str {
@@ -27,12 +29,13 @@ impl<'a> Draft<'a> {
         self.start = position;
         self.copied_to = position;
         self.written.clear();
+        self.shift = 0usize.wrapping_sub(position);
     }
 
     /// Where the input's byte at `position` comes to stand in the canonical text.
     #[inline]
     pub(super) fn offset_of(&self, position: usize) -> usize {
-        self.written.len() + position - self.copied_to
+        position.wrapping_add(self.shift)
     }
 
     /// Leaves the input in `range` out of the text.
@@ -40,6 +43,7 @@ impl<'a> Draft<'a> {
     pub(super) fn leave_out(&mut self, range: Range<usize>) {
         self.settle(range.start);
         self.copied_to = range.end;
+        self.shift = self.written.len().wrapping_sub(range.end);
     }
 
     /// Writes `text` in place of the input in `range`.
@@ -49,6 +53,7 @@ impl<'a> Draft<'a> {
         }
         self.leave_out(range);
         self.written.push_str(text);
+        self.shift = self.written.len().wrapping_sub(self.copied_to);
     }
 
     /// Copies what is still the same up to `position`.

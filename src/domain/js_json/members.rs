@@ -13,23 +13,27 @@ pub(super) struct Member {
     pub(super) start: usize,
     /// After its key's closing quote.
     pub(super) key_end: usize,
-    /// Whether its key starts with a digit.
-    pub(super) is_index_like: bool,
 }
 
 impl Member {
-    /// The member whose key was read from the input in `quoted`, and starts at `start` in the draft.
-    #[inline]
+    /// The member whose key, with its quotes, was read from the input in `quoted`, and starts at `start` in the draft.
+    #[inline(always)]
     pub(super) fn new(draft: &mut Draft<'_>, start: usize, quoted: Range<usize>) -> Self {
         let is_same = draft.join(start, quoted.end);
         let key_end = draft.offset_of(quoted.end);
-        let key = if is_same {
-            draft.input().as_bytes().get(quoted.start + 1..quoted.end - 1)
+        let key_hash = if is_same {
+            hash(draft.input().as_bytes(), quoted)
         } else {
-            Some(draft.get(start + 1..key_end - 1).as_bytes())
+            let key = draft.get(start..key_end).as_bytes();
+            hash(key, 0..key.len())
         };
-        let key = key.unwrap_or_default();
-        Self { key_hash: hash(key), start, key_end, is_index_like: key.first().is_some_and(u8::is_ascii_digit) }
+        Self { key_hash, start, key_end }
+    }
+
+    /// The length of [`key`](Self::key).
+    #[inline]
+    pub(super) fn key_length(&self) -> usize {
+        self.key_end - self.start - 2
     }
 
     /// The key's canonical text, without the quotes.
@@ -87,21 +91,33 @@ fn array_index(key: &str) -> Option<u32> {
     (index != u32::MAX).then_some(index)
 }
 
-/// A quick hash, good enough to tell keys apart that are written by people; equal hashes are compared to the byte.
-#[inline]
-fn hash(key: &[u8]) -> u64 {
-    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(head), Some(tail)) => {
-                let [head, tail] = [head, tail].map(|word| u32::from_le_bytes(*word).into());
-                (head, tail)
-            }
-            _ => (key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
-        },
+const WORD: usize = size_of::<u64>();
+
+/// A quick hash of a key, which lies with its quotes in `quoted`; good enough to tell keys apart that are written by people.
+///
+/// It looks at the first eight bytes and the last eight, without a branch on the length, which no CPU could guess.
+#[inline(always)]
+fn hash(bytes: &[u8], quoted: Range<usize>) -> u64 {
+    let (start, end) = (quoted.start + 1, quoted.end - 1);
+    let head = bytes.get(start..).and_then(<[u8]>::first_chunk::<WORD>);
+    let tail = bytes.get(..end).and_then(<[u8]>::last_chunk::<WORD>);
+    let (Some(head), Some(tail)) = (head, tail) else {
+        return hash_at_edge(bytes.get(quoted).unwrap_or_default());
     };
+    // Of a short key both words are the same. The empty one is hashed as the quote beside it.
+    let unused_bits = 64 - 8 * (end - start).clamp(1, WORD);
+    let head = u64::from_le_bytes(*head) << unused_bits;
+    let tail = u64::from_le_bytes(*tail) >> unused_bits;
     let mixed = head.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed ^ key.len() as u64).wrapping_mul(0xff51_afd7_ed55_8ccd)
+    (mixed ^ (end - start) as u64).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+/// The same for a key with less than a word of text around it.
+#[cold]
+fn hash_at_edge(quoted: &[u8]) -> u64 {
+    let padding = [0; WORD];
+    let padded = [&padding, quoted, &padding].concat();
+    hash(&padded, WORD..WORD + quoted.len())
 }
 
 const SLOTS: usize = 256;
@@ -174,7 +190,8 @@ pub(super) fn reordered(text: &str, reorders: &[Reorder]) -> String {
     let mut ordered = String::with_capacity(text.len());
     let mut copy = |range: Range<usize>| ordered.push_str(text.get(range).unwrap_or_default());
     // What is still to be copied, last first.
-    let mut spans = vec![0..text.len()];
+    let everything = 0..text.len();
+    let mut spans = Vec::from([everything]);
     while let Some(span) = spans.pop() {
         let next = by_start.partition_point(|reorder| reorder.start < span.start);
         let inside = by_start.get(next).filter(|reorder| reorder.start < span.end);

@@ -12,10 +12,14 @@
 //! the reader only notes where its input and the canonical text differ (see `draft`), and puts keys into their order at the
 //! end, if any object needs it (see `members`).
 
+#![expect(clippy::inline_always, reason = "measured: positions and vectors stay in registers")]
+
 mod draft;
 mod members;
 mod number;
+mod scan_value;
 mod scanner;
+mod stops;
 mod string;
 mod value;
 
@@ -57,7 +61,7 @@ pub enum ErrorKind {
     TooDeep,
 }
 
-/// The canonical text of the one value in `bytes`; borrowed when `bytes` already is canonical.
+/// The canonical text of the one value in `bytes`; borrowed when it lies there already, white space around it aside.
 ///
 /// `depth_max` is the greatest number of arrays and objects that may be open at once.
 ///

@@ -19,16 +19,14 @@ pub(super) fn read(draft: &mut Draft<'_>, position: usize) -> Result<usize, Erro
     if starts_with_zero && point > first_digit + 1 {
         return Err(unexpected(bytes, first_digit + 1));
     }
-    match bytes.get(point) {
-        Some(b'.' | b'e' | b'E') => read_rest(draft, position, first_digit, point),
-        _ => {
-            let is_minus_zero = starts_with_zero && first_digit > position;
-            if is_minus_zero || point - first_digit > EXACT_DIGITS {
-                reformat(draft, position, point);
-            }
-            Ok(point)
-        }
+    if let Some(b'.' | b'e' | b'E') = bytes.get(point) {
+        return read_rest(draft, position, first_digit, point);
     }
+    let is_minus_zero = starts_with_zero && first_digit > position;
+    if is_minus_zero || point - first_digit > EXACT_DIGITS {
+        reformat(draft, position, point);
+    }
+    Ok(point)
 }
 
 /// Reads the fraction and the exponent of the number whose whole part ends at `point`.

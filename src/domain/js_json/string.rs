@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-use wide::u8x16;
-
 use super::draft::Draft;
+use super::stops::Stops;
 use super::{Error, ErrorKind};
 
 /// Reads the string whose opening quote is at `position`; returns the position after the closing quote.
-#[inline]
-pub(super) fn read(draft: &mut Draft<'_>, position: usize) -> Result<usize, Error> {
+#[inline(always)]
+pub(super) fn read(draft: &mut Draft<'_>, stops: &mut Stops, position: usize) -> Result<usize, Error> {
     let bytes = draft.input().as_bytes();
     let mut position = position + 1;
     loop {
-        position = end_of_plain(bytes, position);
+        position = stops.next(bytes, position);
         match bytes.get(position) {
             Some(b'"') => return Ok(position + 1),
             Some(b'\\') => position = read_escape(draft, position)?,
@@ -21,31 +20,6 @@ pub(super) fn read(draft: &mut Draft<'_>, position: usize) -> Result<usize, Erro
             None => return Err(error(ErrorKind::UnexpectedEnd, position)),
         }
     }
-}
-
-/// The position of the next quote, backslash or control character, or the end of `bytes`.
-#[inline]
-fn end_of_plain(bytes: &[u8], from: usize) -> usize {
-    let mut position = from;
-    while let Some(chunk) = bytes.get(position..).and_then(<[u8]>::first_chunk) {
-        let stops = stops(u8x16::from(*chunk));
-        if stops != 0 {
-            return position + stops.trailing_zeros() as usize;
-        }
-        position += chunk.len();
-    }
-    let rest = bytes.get(position..).unwrap_or_default();
-    let is_stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    position + rest.iter().position(is_stop).unwrap_or(rest.len())
-}
-
-/// A bit for each byte that is a quote, a backslash or a control character.
-#[inline]
-fn stops(chunk: u8x16) -> u32 {
-    let quotes = chunk.simd_eq(u8x16::splat(b'"'));
-    let backslashes = chunk.simd_eq(u8x16::splat(b'\\'));
-    let controls = chunk.min(u8x16::splat(0x1f)).simd_eq(chunk);
-    (quotes | backslashes | controls).to_bitmask()
 }
 
 /// Reads the escape at `position`; returns the position after it.
@@ -125,9 +99,11 @@ fn escape(character: char) -> Option<Cow<'static, str>> {
 
 /// What the inside of a canonical string stands for; a lone surrogate, which no Rust text can hold, becomes U+FFFD.
 pub(super) fn unescape(inside: &str) -> Cow<'_, str> {
-    let Some(first) = inside.find('\\') else {
+    // `find` is made for long texts.
+    if !inside.as_bytes().contains(&b'\\') {
         return Cow::Borrowed(inside);
-    };
+    }
+    let first = inside.find('\\').unwrap_or(inside.len());
     let (plain, mut rest) = inside.split_at(first);
     let mut text = plain.to_owned();
     while let Some((before, escape)) = rest.split_once('\\') {

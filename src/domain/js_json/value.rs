@@ -22,45 +22,63 @@ impl<'s, 'a: 's> Value<'s, 'a> {
     /// The canonical text; borrowed when the input already is canonical.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
-        match self.draft().text() {
+        match self.draft().text {
             text if self.scanner.reorders.is_empty() => text.into_cow(),
             text => reordered(text.as_str(), &self.scanner.reorders).into(),
         }
     }
 
-    /// The value as a field of nothing: its text before members were put in order, which only matters to objects.
+    /// The whole value as a field: its text before the members of objects were put in order.
     #[must_use]
     pub fn draft(&self) -> Field<'s, 'a> {
-        self.field("", 0..self.length)
+        self.field(0..self.length)
     }
 
-    /// The members of an object as they stand in the input, duplicates as well (the last one counts); none of other values.
-    pub fn members(&self) -> impl Iterator<Item = Field<'s, 'a>> {
-        let (scanner, end) = (self.scanner, self.length);
+    /// The members of an object with these keys (as their canonical text, without the quotes); of equal ones the last, which
+    /// is the one that counts. There are none in other values.
+    #[must_use]
+    pub fn members<const N: usize>(&self, keys: [&str; N]) -> [Option<Field<'s, 'a>>; N] {
+        let mut places = [None; N];
+        let length_bit = |length: usize| 1_u64 << length.min(63);
+        let lengths = keys.iter().fold(0, |bits, key| bits | length_bit(key.len()));
+        for (place, member) in self.all_members().iter().enumerate() {
+            let length = member.key_length();
+            if lengths & length_bit(length) == 0 {
+                continue;
+            }
+            for (key, found) in keys.iter().zip(&mut places) {
+                if key.len() == length && *key == member.key(&self.scanner.draft) {
+                    *found = Some(place);
+                }
+            }
+        }
+        places.map(|place| self.member_at(place?))
+    }
+
+    fn all_members(&self) -> &'s [Member] {
         let is_object = self.draft().json().starts_with('{');
-        let members: &'s [Member] = if is_object { &scanner.members } else { &[] };
-        let fields = members.iter().enumerate().map(move |(index, member)| {
-            let value_end = members.get(index + 1).map_or(end, |next| next.start) - 1;
-            let key = member.key(&scanner.draft);
-            (key, member.key_end + 1..value_end)
-        });
-        fields.map(|(key, range)| self.field(key, range))
+        if is_object { &self.scanner.members } else { &[] }
     }
 
-    #[inline]
-    fn field(&self, key: &'s str, range: Range<usize>) -> Field<'s, 'a> {
-        let scanner = self.scanner;
-        Field { key, range, scanner }
+    fn member_at(&self, place: usize) -> Option<Field<'s, 'a>> {
+        let members = self.all_members();
+        let member = members.get(place)?;
+        let end = members.get(place + 1).map_or(self.length, |next| next.start) - 1;
+        Some(self.field(member.key_end + 1..end))
+    }
+
+    fn field(&self, range: Range<usize>) -> Field<'s, 'a> {
+        let draft = &self.scanner.draft;
+        let text =
+            if draft.is_verbatim() { Text::Input(draft.verbatim(range)) } else { Text::Rewritten(draft.get(range)) };
+        Field { text }
     }
 }
 
-/// A member of an object: its key, and the canonical text of its value (except that the objects inside keep their order).
+/// The canonical text of a member's value (except that the objects inside keep their order).
+#[derive(Clone, Copy)]
 pub struct Field<'s, 'a> {
-    /// The canonical text of the key, without the quotes.
-    pub key: &'s str,
-    /// Where the value's text lies in the draft.
-    range: Range<usize>,
-    scanner: &'s Scanner<'a>,
+    text: Text<'s, 'a>,
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +88,7 @@ enum Text<'s, 'a> {
 }
 
 impl<'s, 'a: 's> Text<'s, 'a> {
+    #[expect(clippy::match_same_arms, reason = "their lifetimes differ")]
     fn as_str(self) -> &'s str {
         match self {
             Self::Input(text) => text,
@@ -86,22 +105,16 @@ impl<'s, 'a: 's> Text<'s, 'a> {
 }
 
 impl<'s, 'a: 's> Field<'s, 'a> {
-    fn text(&self) -> Text<'s, 'a> {
-        let draft = &self.scanner.draft;
-        let range = self.range.clone();
-        if draft.is_verbatim() { Text::Input(draft.verbatim(range)) } else { Text::Rewritten(draft.get(range)) }
-    }
-
     /// The value's JSON text.
     #[must_use]
     pub fn json(&self) -> &'s str {
-        self.text().as_str()
+        self.text.as_str()
     }
 
     /// The value's JSON text, borrowed from the input where that is possible.
     #[must_use]
     pub fn json_text(&self) -> Cow<'a, str> {
-        self.text().into_cow()
+        self.text.into_cow()
     }
 
     /// Whether the value is `null`.
@@ -113,7 +126,7 @@ impl<'s, 'a: 's> Field<'s, 'a> {
     /// What the value says, when it is a string (lone surrogates as U+FFFD).
     #[must_use]
     pub fn string(&self) -> Option<Cow<'a, str>> {
-        match self.text() {
+        match self.text {
             Text::Input(text) => inside_quotes(text).map(unescape),
             Text::Rewritten(text) => {
                 let inside = inside_quotes(text)?;

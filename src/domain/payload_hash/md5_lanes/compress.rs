@@ -112,6 +112,7 @@ macro_rules! round {
 }
 
 /// Takes one block's 16 words into `state`, in every lane.
+#[expect(clippy::many_single_char_names, reason = "the names of the RFC")]
 #[inline(always)]
 pub(super) fn compress<W: Word<N>, const N: usize>(state: &mut [W; 4], words: &[W; 16]) {
     let ones = W::from_lanes([!0; N]);
