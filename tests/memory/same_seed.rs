@@ -87,7 +87,7 @@ fn thaw(processes: &[(Chaos, tokio::task::JoinHandle<()>)]) {
 fn simulate(seed: u64) -> Outcome {
     run(async {
         let world = World::new(BASE_MS);
-        let rebalancing = if seed % 3 == 0 { Rebalancing::Eager } else { Rebalancing::Cooperative };
+        let rebalancing = if seed.is_multiple_of(3) { Rebalancing::Eager } else { Rebalancing::Cooperative };
         let cluster = cluster(&world, 3, |settings| {
             settings.session_timeout = secs(4);
             settings.rebalancing = rebalancing;
