@@ -58,7 +58,8 @@ fn records_on_their_way_come_under_the_old_session_after_a_start() {
         let new = member.consumer.start(&partition(0), 0).await.unwrap();
         assert_ne!(old, new);
         let mut offsets = (Vec::new(), Vec::new());
-        while let Some(Event::Records { session, records, .. }) = member.next_within(ms(10)).await {
+        while let Some(event) = member.next_within(ms(10)).await {
+            let Event::Records { session, records, .. } = event else { continue };
             let of_session = if session == old { &mut offsets.0 } else { &mut offsets.1 };
             of_session.extend(records.iter().map(|record| record.source.offset));
         }

@@ -7,12 +7,11 @@ use std::{
 };
 
 use fastrand::Rng;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     odds::Odds,
     trip::{Fate, Trip, arrive_after, calls, pause},
-    watch,
     world::{World, lock},
 };
 use crate::ports::{Dependency, Failure, PortError};
@@ -36,14 +35,21 @@ struct Inner {
     name: String,
     rng: Mutex<Rng>,
     odds: Mutex<Odds>,
-    gate: watch::Sender<Gate>,
+    gate: Mutex<Gate>,
+    turned: Notify,
 }
 
 impl Chaos {
     /// The process `name`, whose luck is drawn from `seed`.
     pub fn new(name: &str, seed: u64, odds: Odds) -> Self {
         let (rng, odds) = (Mutex::new(Rng::with_seed(seed)), Mutex::new(odds));
-        Self(Arc::new(Inner { name: name.to_owned(), rng, odds, gate: watch::Sender::new(Gate::Running) }))
+        Self(Arc::new(Inner {
+            name: name.to_owned(),
+            rng,
+            odds,
+            gate: Mutex::new(Gate::Running),
+            turned: Notify::new(),
+        }))
     }
 
     /// A process that nothing goes wrong for.
@@ -78,31 +84,29 @@ impl Chaos {
 
     /// Whether it runs.
     pub fn gate(&self) -> Gate {
-        self.0.gate.value()
+        *lock(&self.0.gate)
     }
 
     /// Waits until it runs; for ever if it is dead.
     pub async fn running(&self) {
-        let mut gate = self.0.gate.subscribe();
         loop {
-            match gate.value_and_update() {
+            // Taken before the look, so that a turn in between is not missed.
+            let turned = self.0.turned.notified();
+            match self.gate() {
                 Gate::Running => return,
-                Gate::Frozen => {}
-                Gate::Killed => break,
+                Gate::Frozen => turned.await,
+                Gate::Killed => return future::pending().await,
             }
-            gate.changed().await;
         }
-        future::pending::<()>().await;
     }
 
     fn turn(&self, to: Gate) {
-        self.0.gate.send_if_modified(|gate| {
-            let turns = *gate != to && *gate != Gate::Killed;
-            if turns {
-                *gate = to;
-            }
-            turns
-        });
+        let mut gate = lock(&self.0.gate);
+        if *gate != Gate::Killed {
+            *gate = to;
+        }
+        drop(gate);
+        self.0.turned.notify_waiters();
     }
 
     /// Draws something by its odds.

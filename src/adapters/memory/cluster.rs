@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::{Notify, futures::Notified};
+
 use super::{
     chaos::Chaos,
     group::{Group, next},
     log::Logs,
     topics::TopicsClient,
-    watch,
     world::{World, lock},
 };
 use crate::{
@@ -103,7 +104,8 @@ struct Shared {
     world: World,
     settings: ClusterSettings,
     state: Mutex<State>,
-    moved: watch::Sender<u64>,
+    /// No watch channel: that one wakes its waiters in a random order.
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +121,7 @@ impl MemoryCluster {
     /// An empty cluster.
     pub fn new(world: &World, settings: ClusterSettings) -> Self {
         let state = Mutex::new(State { logs: Logs::new(settings.partitions.clone()), ..State::default() });
-        Self(Arc::new(Shared { world: world.clone(), settings, state, moved: watch::Sender::new(0) }))
+        Self(Arc::new(Shared { world: world.clone(), settings, state, moved: Notify::new() }))
     }
 
     /// The connection of the process `chaos`.
@@ -225,14 +227,12 @@ impl MemoryCluster {
 
     /// Tells all who wait that something is another way now.
     pub(super) fn moved(&self) {
-        self.0.moved.send_if_modified(|count| {
-            *count += 1;
-            true
-        });
+        self.0.moved.notify_waiters();
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.0.moved.subscribe()
+    /// Ends when something has become another way since it was made.
+    pub(super) fn next_move(&self) -> Notified<'_> {
+        self.0.moved.notified()
     }
 
     /// Refuses records that are too large.

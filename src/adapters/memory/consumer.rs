@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{
+    sync::futures::Notified,
     task::coop::consume_budget,
     time::{Instant, sleep_until},
 };
@@ -18,7 +19,6 @@ use super::{
     group::next,
     mailbox::{Mailbox, Notice},
     reading::{Item, Reading},
-    watch,
 };
 use crate::{
     domain::record::{Position, TopicPartition},
@@ -34,7 +34,6 @@ pub(super) struct MemoryConsumer {
     group: Arc<str>,
     chaos: Chaos,
     mailbox: Arc<Mailbox>,
-    moved: watch::Receiver<u64>,
     owned: BTreeSet<TopicPartition>,
     readings: BTreeMap<TopicPartition, Reading>,
     /// What was on its way when a partition was started anew or revoked.
@@ -44,13 +43,11 @@ pub(super) struct MemoryConsumer {
 
 impl MemoryConsumer {
     pub(super) fn new(cluster: MemoryCluster, group: Arc<str>, chaos: Chaos, mailbox: Arc<Mailbox>) -> Self {
-        let moved = cluster.watch();
         Self {
             cluster,
             group,
             chaos,
             mailbox,
-            moved,
             owned: BTreeSet::new(),
             readings: BTreeMap::new(),
             stale: Vec::new(),
@@ -100,11 +97,13 @@ impl MemoryConsumer {
 
     fn end_reading(&mut self, partition: &TopicPartition) {
         let Some(reading) = self.readings.remove(partition) else { return };
-        for item in reading.pipe {
+        for mut item in reading.pipe {
             if self.chaos.happens(|odds| odds.consumer.stale) {
+                item.ready += self.chaos.draw(|rng, odds| odds.consumer.stale_by.draw(rng));
                 self.stale.push(item);
             }
         }
+        self.stale.sort_by_key(|item| item.ready);
     }
 
     fn fetch(&mut self) {
@@ -142,14 +141,14 @@ impl MemoryConsumer {
     }
 
     /// Waits until something may have arrived.
-    async fn wait(&mut self) {
+    async fn wait(&self, moved: Notified<'_>) {
         let items = self.readings.values().filter_map(|reading| reading.pipe.front()).chain(self.stale.first());
         let next_item = items.map(|item| item.ready).min();
         let now = Instant::now();
         let at = [next_item, self.mailbox.next_at()].into_iter().flatten().min().unwrap_or(now + REPORT_EVERY);
         tokio::select! {
             biased;
-            () = self.moved.changed() => {}
+            () = moved => {}
             () = sleep_until(at.min(now + REPORT_EVERY)) => {}
         }
     }
@@ -175,11 +174,12 @@ impl MemoryConsumer {
 #[async_trait]
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Result<Event, PortError> {
+        let cluster = self.cluster.clone();
         loop {
             // A member with much to read would else never let others run.
             consume_budget().await;
             self.chaos.running().await;
-            self.moved.value_and_update();
+            let moved = cluster.next_move();
             if let Some(error) = self.outage() {
                 return Err(error);
             }
@@ -190,20 +190,19 @@ impl Consumer for MemoryConsumer {
             if let Some(outcome) = self.arrived() {
                 return outcome;
             }
-            self.wait().await;
+            self.wait(moved).await;
         }
     }
 
     async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError> {
         self.chaos.call(self.cluster.world(), Dependency::Topics, "ask for committed positions", || Ok(())).await?;
-        let mut moved = self.cluster.watch();
         loop {
-            moved.value_and_update();
+            let moved = self.cluster.next_move();
             if let Some(positions) = self.positions(partitions) {
                 self.chaos.running().await;
                 return Ok(positions);
             }
-            moved.changed().await;
+            moved.await;
         }
     }
 

@@ -34,6 +34,10 @@ impl Log {
         self.records.range(offset..).take(limit).map(|(_, record)| Record::clone(record)).collect()
     }
 
+    pub(super) fn has_from(&self, offset: i64) -> bool {
+        self.records.range(offset..).next().is_some()
+    }
+
     pub(super) fn count_from(&self, offset: i64) -> u64 {
         self.records.range(offset..).count() as u64
     }

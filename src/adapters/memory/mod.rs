@@ -1,10 +1,12 @@
 //! The ports in memory, with faults on a seed: what the engine and the pipelines are simulated on.
 //!
 //! Everything runs on one `current_thread` runtime with paused time, so time is virtual, nothing waits in vain, and the
-//! same seed gives the same run. A [`World`] is what all simulated processes share; a [`Chaos`] is one process: it can
-//! be frozen (`SIGSTOP`), thawed and killed, and decides what becomes of each of its calls. [`MemoryCluster`],
-//! [`MemoryDocuments`], [`MemoryTokens`] and [`MemoryApi`] are the dependencies; `client(chaos)` is a process's
-//! connection to one.
+//! same seed gives the same run, as long as what runs on them is deterministic as well: `select!` with `biased`, no
+//! iteration over hash maps, no `watch` channel with several waiters (it wakes them in a random order), no other thread.
+//!
+//! A [`World`] is what all simulated processes share; a [`Chaos`] is one process: it can be frozen (`SIGSTOP`),
+//! thawed and killed, and decides what becomes of each of its calls. [`MemoryCluster`], [`MemoryDocuments`],
+//! [`MemoryTokens`] and [`MemoryApi`] are the dependencies; `client(chaos)` is a process's connection to one.
 //!
 //! What was sent is carried by the world, not by the caller: a call whose future was dropped, or whose process was
 //! frozen or killed meanwhile, still arrives.
@@ -31,7 +33,6 @@ mod reading;
 mod tokens;
 mod topics;
 mod trip;
-mod watch;
 mod world;
 
 pub use api::{ApiClient, MemoryApi};

@@ -103,6 +103,8 @@ impl Default for CommitOdds {
 pub struct ConsumerOdds {
     /// That records on their way when a partition is started anew or revoked come nevertheless, as of their session.
     pub stale: f64,
+    /// How much later those come.
+    pub stale_by: Span,
     /// That [`crate::ports::Consumer::next`] fails once.
     pub error: f64,
     /// How long records are on their way.
@@ -118,7 +120,15 @@ pub struct ConsumerOdds {
 impl Default for ConsumerOdds {
     fn default() -> Self {
         let none = Span::ms(0, 0);
-        Self { stale: 0.0, error: 0.0, latency: none, rebalance_latency: none, batch_max: 16, prefetch: 2 }
+        Self {
+            stale: 0.0,
+            stale_by: none,
+            error: 0.0,
+            latency: none,
+            rebalance_latency: none,
+            batch_max: 16,
+            prefetch: 2,
+        }
     }
 }
 
@@ -168,6 +178,7 @@ impl Odds {
             commits: CommitOdds { down: 0.02, aborted: 0.02, lost: 0.02, late: 0.02, latency, ..CommitOdds::default() },
             consumer: ConsumerOdds {
                 stale: 0.5,
+                stale_by: Span::ms(0, 3_000),
                 error: 0.002,
                 latency,
                 rebalance_latency: Span::ms(0, 500),

@@ -48,7 +48,7 @@ impl Reading {
         let bounds = log.bounds();
         self.position = self.position.max(bounds.start);
         let (partition, session) = (partition.clone(), self.session);
-        if log.count_from(self.position) > 0 {
+        if log.has_from(self.position) {
             let limit = chaos.draw(|rng, odds| rng.usize(1..=odds.consumer.batch_max.max(1)));
             let records = log.read(self.position, limit);
             self.position = records.last().map_or(self.position, |record| record.source.offset + 1);
