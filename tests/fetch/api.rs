@@ -143,7 +143,7 @@ impl Default for Limits {
         let gate = GateLimits {
             max_in_flight: 64,
             requests_per_second: 0,
-            retry_after_max: Duration::from_secs(60),
+            retry_after_max: Duration::from_mins(1),
             down_after: 10,
         };
         Self { latency: Duration::from_millis(10), fetch, gate }
@@ -203,6 +203,7 @@ pub fn head(known: &[impl AsRef<str>]) -> Head {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as scripts say it")]
 pub fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
     Ok(Answer { status, retry_after: None, body: body.into() })
 }
