@@ -18,7 +18,7 @@ const MIB: usize = 1 << 20;
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// So long that only waiting for each other reaches it.
-const FAR: Duration = Duration::from_secs(60);
+const FAR: Duration = Duration::from_mins(1);
 
 fn chunked(body_bytes: usize) -> Vec<u8> {
     let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));

@@ -70,6 +70,7 @@ pub struct Scripted {
 #[derive(Default)]
 struct State {
     asked: Vec<(u64, Endpoint)>,
+    counts: [usize; 2],
     in_flight: usize,
     peak: usize,
 }
@@ -79,8 +80,8 @@ impl PassApi for Scripted {
     async fn get(&self, endpoint: Endpoint, token: &Token) -> Reply {
         let nth = {
             let mut state = self.state.lock().unwrap();
-            let is_active = |endpoint: &Endpoint| *endpoint == Endpoint::Active;
-            let nth = state.asked.iter().filter(|(_, other)| is_active(other) == is_active(&endpoint)).count();
+            let count = &mut state.counts[usize::from(endpoint == Endpoint::Active)];
+            let nth = std::mem::replace(count, *count + 1);
             state.asked.push((u64::try_from(self.begin.elapsed().as_millis()).unwrap(), endpoint));
             state.in_flight += 1;
             state.peak = state.peak.max(state.in_flight);
@@ -142,7 +143,7 @@ impl Default for Limits {
         let gate = GateLimits {
             max_in_flight: 64,
             requests_per_second: 0,
-            retry_after_max: Duration::from_secs(60),
+            retry_after_max: Duration::from_mins(1),
             down_after: 10,
         };
         Self { latency: Duration::from_millis(10), fetch, gate }
@@ -202,6 +203,7 @@ pub fn head(known: &[impl AsRef<str>]) -> Head {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as scripts say it")]
 pub fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
     Ok(Answer { status, retry_after: None, body: body.into() })
 }

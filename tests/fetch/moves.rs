@@ -110,7 +110,7 @@ async fn fetch_while_moving(seed: u64, per_page: u32, style: PageStyle, moves_ms
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_pass_is_lost_however_it_moves(
