@@ -1,6 +1,5 @@
 //! The world behind the ports, one module for each technology and port.
 
-
 pub mod sqlite_documents;
 pub mod sqlite_store;
 

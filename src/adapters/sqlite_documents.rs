@@ -56,7 +56,9 @@ impl Documents for SqliteDocuments {
     }
 
     async fn heads(&self, users: &[UserId]) -> Result<Vec<Option<Head>>, PortError> {
-        rows::heads(&self.store, users).await.map_err(|error| failed(error, format!("reading {} documents", users.len())))
+        rows::heads(&self.store, users)
+            .await
+            .map_err(|error| failed(error, format!("reading {} documents", users.len())))
     }
 
     async fn create(&self, users: &[(UserId, Epoch)]) -> Result<(), PortError> {

@@ -81,7 +81,8 @@ impl Topics for SqliteTopics {
         let doing = || format!("appending {} records", records.len());
         let placed = self.place(&records).await.map_err(|error| failed(error, doing()))?;
         let clock = Arc::clone(&self.clock);
-        let written = self.store.write(move |tx| Box::pin(async move { append_placed(tx, &*clock, placed).await })).await;
+        let written =
+            self.store.write(move |tx| Box::pin(async move { append_placed(tx, &*clock, placed).await })).await;
         written.map_err(|error| failed(error, doing()))
     }
 

@@ -10,7 +10,7 @@ use super::{document_id, head_codec::StoredEntry, rows};
 use crate::{
     adapters::sqlite_store::{Store, StoreError},
     domain::{
-        cache::{List, LogEntry, Pending, PerList, Told, TokenState},
+        cache::{List, LogEntry, Pending, PerList, TokenState, Told},
         payload_hash::PayloadHash,
         user_id::UserId,
     },

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{
     adapters::sqlite_store::{BytesWriter, Malformed, Reader, StoreError},
     domain::{
-        cache::{Entry, List, Pending, PerList, Stream, Told, TokenState},
+        cache::{Entry, List, Pending, PerList, Stream, TokenState, Told},
         payload_hash::PayloadHash,
     },
 };

@@ -125,7 +125,10 @@ pub(super) async fn payload(
 }
 
 /// Payloads by their rows.
-pub(super) async fn payloads(connection: &mut SqliteConnection, ids: &[i64]) -> Result<HashMap<i64, Bytes>, StoreError> {
+pub(super) async fn payloads(
+    connection: &mut SqliteConnection,
+    ids: &[i64],
+) -> Result<HashMap<i64, Bytes>, StoreError> {
     let rows: Vec<(i64, Vec<u8>)> =
         sqlx::query_as("SELECT id, payload FROM cache_payloads WHERE id IN (SELECT value FROM json_each(?))")
             .bind(json_array(ids.iter().copied()))

@@ -66,8 +66,10 @@ async fn find_applied(tx: &mut Tx, chunk: &[Touch]) -> Result<Vec<bool>, StoreEr
     .bind(json_array(chunk.iter().map(|touch| touch.user.get())))
     .fetch_all(&mut tx.connection)
     .await?;
-    let states: HashMap<i64, _> =
-        rows.into_iter().map(|(user, version, document_version, fence)| (user, (version, document_version, fence))).collect();
+    let states: HashMap<i64, _> = rows
+        .into_iter()
+        .map(|(user, version, document_version, fence)| (user, (version, document_version, fence)))
+        .collect();
     let is_applied = |touch: &Touch| {
         let wanted = (touch.version, touch.document_version, touch.epoch.0.cast_signed());
         states.get(&touch.user.get()) == Some(&wanted)

@@ -93,9 +93,8 @@ struct Writes {
 
 impl Writes {
     async fn begin(tx: &mut Tx) -> Result<Self, StoreError> {
-        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM cache_payloads")
-            .fetch_one(&mut tx.connection)
-            .await?;
+        let last: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM cache_payloads").fetch_one(&mut tx.connection).await?;
         Ok(Self {
             next_payload_id: last + 1,
             states: Vec::new(),
@@ -106,7 +105,13 @@ impl Writes {
     }
 
     /// Adds an update of a row that matches it; `false` when the document would be too large.
-    async fn prepare(&mut self, tx: &mut Tx, mut row: Row, update: &Update, max_bytes: u64) -> Result<bool, StoreError> {
+    async fn prepare(
+        &mut self,
+        tx: &mut Tx,
+        mut row: Row,
+        update: &Update,
+        max_bytes: u64,
+    ) -> Result<bool, StoreError> {
         let old = row.entries()?;
         match &update.write {
             Write::Touch { timestamp, drop_committed } => {

@@ -137,17 +137,10 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
 
 fn failure(error: &sqlx::Error) -> Failure {
     match (error, primary_code(error)) {
-        (
-            _,
-            Some(BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPT | IO | FULL | CANT_OPEN | PROTOCOL),
-        )
-        | (
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed,
-            _,
-        ) => Failure::Down,
+        (_, Some(BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPT | IO | FULL | CANT_OPEN | PROTOCOL))
+        | (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed, _) => {
+            Failure::Down
+        }
         _ => Failure::Refused,
     }
 }

@@ -173,9 +173,8 @@ async fn rows_of(tx: &mut Tx, users: impl Iterator<Item = UserId>) -> Result<Vec
 }
 
 async fn next_id(tx: &mut Tx) -> Result<i64, StoreError> {
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM bytemark_tokens")
-        .fetch_one(&mut tx.connection)
-        .await?;
+    let last: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM bytemark_tokens").fetch_one(&mut tx.connection).await?;
     Ok(last + 1)
 }
 

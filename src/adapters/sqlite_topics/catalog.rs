@@ -47,8 +47,8 @@ impl Default for Defaults {
             ("cdc.portal.bytemark_tokens", 3, true),
             ("passflow.dead-letters.state", 3, true),
         ];
-        let named = named
-            .map(|(name, partitions, compacted)| (TopicName::from(name), TopicDefault { partitions, compacted }));
+        let named =
+            named.map(|(name, partitions, compacted)| (TopicName::from(name), TopicDefault { partitions, compacted }));
         Self { by_name: named.into(), other: TopicDefault { partitions: 3, compacted: false } }
     }
 }

@@ -33,8 +33,10 @@ impl SqliteTopics {
         let partition_id = topic.partition_id(partition);
         let mut trimmed = 0;
         loop {
-            let step =
-                self.store.write(move |tx| Box::pin(async move { delete_some(tx, partition_id, before_ms).await })).await?;
+            let step = self
+                .store
+                .write(move |tx| Box::pin(async move { delete_some(tx, partition_id, before_ms).await }))
+                .await?;
             if step == 0 {
                 return Ok(trimmed);
             }
