@@ -47,7 +47,7 @@ impl Member {
         while !open.is_empty() {
             match next(&mut self.consumer).await {
                 Event::Records { partition, records, .. } => {
-                    read.entry(partition.partition).or_default().extend(records)
+                    read.entry(partition.partition).or_default().extend(records);
                 }
                 Event::End { partition, .. } => open.retain(|other| *other != partition),
                 other => panic!("unexpected {other:?}"),
@@ -256,7 +256,7 @@ pub async fn notices_what_another_process_puts(storage: &impl Storage) {
     let (topics, elsewhere) = (storage.topics().await, storage.topics().await);
     let mut member = Member::start(&topics, "g", "t").await;
     member.read_to_ends().await;
-    let (_, (_, _, records)) = tokio::join!(put(&elsewhere, "k", 0..1), member.next_records());
+    let ((), (_, _, records)) = tokio::join!(put(&elsewhere, "k", 0..1), member.next_records());
     assert_eq!(values(&records), ["0"]);
     put(&elsewhere, "k", 1..2).await;
     let (_, _, records) = member.next_records().await;

@@ -16,6 +16,7 @@ use crate::{
 
 type Row = Result<(UserId, Option<Token>), String>;
 
+#[expect(clippy::unnecessary_wraps, reason = "as a source gives it")]
 fn row(number: i64, token: &str) -> Row {
     Ok((user(number), Token::new(token.to_owned())))
 }

@@ -57,10 +57,8 @@ pub fn user(number: i64) -> UserId {
 
 /// Fails a test that would wait for ever.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_secs(20), future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited too long for {what}"),
-    }
+    let answer = tokio::time::timeout(Duration::from_secs(20), future).await;
+    answer.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
 /// Makes a test of each rule.

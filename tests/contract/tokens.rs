@@ -1,5 +1,7 @@
 //! Rules of the tokens.
 
+use passflow::domain::token::Token;
+
 use crate::storage::{Storage, user};
 
 pub async fn the_last_row_with_a_token_counts(storage: &impl Storage) {
@@ -27,7 +29,7 @@ pub async fn an_empty_token_is_none(storage: &impl Storage) {
 pub async fn answers_in_the_order_asked(storage: &impl Storage) {
     storage.put_tokens(&[(user(1), Some("one")), (user(2), Some("two")), (user(3), Some("three"))]).await;
     let tokens = storage.tokens().await.tokens(&[user(3), user(9), user(1), user(3)]).await.unwrap();
-    let texts: Vec<_> = tokens.iter().map(|token| token.as_ref().map(|token| token.expose())).collect();
+    let texts: Vec<_> = tokens.iter().map(|token| token.as_ref().map(Token::expose)).collect();
     assert_eq!(texts, [Some("three"), None, Some("one"), Some("three")]);
     assert_eq!(storage.tokens().await.tokens(&[]).await.unwrap(), []);
 }
