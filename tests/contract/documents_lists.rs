@@ -128,7 +128,7 @@ pub async fn the_state_comes_back_whole(storage: &impl Storage) {
     assert_eq!(now.stream, Some(stream));
 }
 
-fn log(number: usize) -> LogEntry {
+pub fn log(number: usize) -> LogEntry {
     LogEntry {
         id: format!("{number:024x}"),
         errors: format!(r#"[{{"code":{number},"message":"\ud800"}}]"#),

@@ -117,11 +117,17 @@ async fn jobs_that_share_a_transaction_fail_apart() {
     let storage = Sqlite::new().await;
     let documents = storage.documents(1 << 20).await;
     let topics = storage.topics().await;
-    documents.create(&[(user(1), Epoch(1))]).await.unwrap();
+    documents.create(&[(user(1), Epoch(1)), (user(2), Epoch(1))]).await.unwrap();
     let read = crate::documents::head(&documents, user(1)).await;
+    let other = crate::documents::head(&documents, user(2)).await;
+    let before = documents.document(user(2)).await.unwrap();
     let bad = || {
         let keep = vec![passflow::domain::cache::Slot::Keep(5)];
-        vec![crate::documents::change(&read, 1, |change| change.lists.passes = Some(keep))]
+        // The first one's log is written before the second one fails.
+        vec![
+            crate::documents::change(&other, 1, |change| change.logs.passes = Some(crate::documents_lists::log(1))),
+            crate::documents::change(&read, 1, |change| change.lists.passes = Some(keep)),
+        ]
     };
     let good = vec![crate::documents::touch(&read, 1, Some(9))];
     let (bad1, bad2) = (bad(), bad());
@@ -136,6 +142,7 @@ async fn jobs_that_share_a_transaction_fail_apart() {
     assert_eq!(third.unwrap_err().kind, Failure::Refused);
     put.unwrap();
     assert_eq!(crate::documents::head(&documents, user(1)).await.timestamp, 9);
+    assert_eq!(documents.document(user(2)).await.unwrap(), before, "a failed job leaves nothing");
 }
 
 #[tokio::test]
