@@ -32,6 +32,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the published names")]
 struct Pass<'a> {
     pass_uuid: &'a str,
     timestamp: i64,

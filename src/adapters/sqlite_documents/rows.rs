@@ -99,7 +99,9 @@ pub(super) async fn heads(store: &Store, users: &[UserId]) -> Result<Vec<Option<
     }
     // Cloned, since a caller may name a user twice.
     let mut left: HashMap<UserId, usize> = HashMap::new();
-    users.iter().for_each(|user| *left.entry(*user).or_default() += 1);
+    for user in users {
+        *left.entry(*user).or_default() += 1;
+    }
     let head = |user: &UserId| match left.get_mut(user) {
         Some(times) if *times > 1 => {
             *times -= 1;

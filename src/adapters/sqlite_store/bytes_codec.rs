@@ -123,8 +123,12 @@ mod tests {
         let numbers = [0, 1, 127, 128, 300, u64::MAX];
         let signed = [0, -1, 1, i64::MIN, i64::MAX];
         let mut writer = Writer::default();
-        numbers.iter().for_each(|number| writer.number(*number));
-        signed.iter().for_each(|number| writer.signed(*number));
+        for number in numbers {
+            writer.number(number);
+        }
+        for number in signed {
+            writer.signed(number);
+        }
         writer.optional(None);
         writer.optional(Some(b""));
         writer.bytes("é".as_bytes());

@@ -74,7 +74,9 @@ pub(crate) async fn append_placed(tx: &mut Tx, clock: &dyn Clock, placed: Placed
     }
     let mut tails = read_tails(tx, &placed).await?;
     let now_ms = clock.now_ms();
-    tails.values_mut().for_each(|tail| tail.timestamp_ms = tail.timestamp_ms.max(now_ms));
+    for tail in tails.values_mut() {
+        tail.timestamp_ms = tail.timestamp_ms.max(now_ms);
+    }
     let mut batches = placed.0.into_iter().peekable();
     while batches.peek().is_some() {
         insert(tx, batches.by_ref().take(ROWS_MAX).collect(), &mut tails).await?;
