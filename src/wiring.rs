@@ -19,6 +19,7 @@ pub mod check;
 pub mod configs;
 pub mod demo;
 mod embedded;
+mod housekeeping;
 pub mod running;
 
 use self::running::{Running, Surroundings};
@@ -47,6 +48,9 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// How far every group has come, by group and partition.
     async fn committed(&self) -> Result<Vec<(String, TopicPartition, i64)>, PortError>;
+
+    /// Removes records of `topic` that were put before this time (ms since 1970); tells how many.
+    async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError>;
 }
 
 /// Changes the embedded token table. Each change is also a record on the CDC topic, in the same transaction.
@@ -124,6 +128,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     let _lock = embedded::lock(&run.connections.data_dir)?;
     let names = TopicNames::of(&run.pipelines);
     let store = open_store(&run.connections, &names).await?;
+    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), names));
     let surroundings =
         Surroundings { store, bytemark_url: run.connections.bytemark_url.clone(), seed: fastrand::u64(..) };
     let running = Running::start(surroundings, &run.pipelines).await?;
@@ -133,6 +138,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
         end = until_end(&running, run.until_end) => Ok(end),
         error = running.fail() => Err(error),
     };
+    housekeeping.abort();
     // A pipeline that ended by itself has told why; the others are drained all the same.
     running.stop().await?;
     end

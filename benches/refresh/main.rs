@@ -15,6 +15,7 @@
 mod api_process;
 mod bare;
 mod cpu;
+mod own;
 
 use std::time::Duration;
 
@@ -53,4 +54,8 @@ fn main() {
     let api = ApiProcess::start(users);
     let bare = bare::measure(&api, users);
     bare.print("bare loop");
+    let own = own::measure(&api, users);
+    own.print("passflow");
+    let ratio = own.cpu_us_per_user() / bare.cpu_us_per_user();
+    println!("ratio        {ratio:>8.2} (target: at most 2.0)");
 }

@@ -85,6 +85,10 @@ impl Catalog for SqliteTopics {
         let positions = self.group_positions().await?.into_iter();
         Ok(positions.map(|position| (position.group, position.partition, position.offset)).collect())
     }
+
+    async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError> {
+        Self::trim(self, topic, before_ms).await
+    }
 }
 
 #[async_trait]
