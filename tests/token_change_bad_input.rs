@@ -10,6 +10,7 @@
 
 use passflow::domain::poison::{Code, Poison};
 use passflow::domain::token_change::{TableNames, TokenChange, decode};
+use passflow::domain::user_id::UserId;
 
 fn decode_bytes(value: &[u8]) -> Result<TokenChange, Poison> {
     let table = TableNames::new("portal", "bytemark_tokens");
@@ -23,7 +24,7 @@ fn code_of(value: impl AsRef<[u8]>) -> Option<Code> {
 fn user_of(user_id: &str) -> Result<i64, Code> {
     let value = format!(r#"{{"op":"c","before":null,"after":{{"user_id":{user_id}}}}}"#);
     match decode_bytes(value.as_bytes()) {
-        Ok(TokenChange::Touched { users, .. }) => Ok(users.iter().map(|user| user.get()).sum()),
+        Ok(TokenChange::Touched { users, .. }) => Ok(users.iter().map(UserId::get).sum()),
         Ok(skipped) => panic!("expected a user or poison, got {skipped:?}"),
         Err(poison) => Err(poison.code),
     }
@@ -194,7 +195,7 @@ fn nesting_of_any_depth_costs_no_stack() {
     assert_eq!(code_of(&row), None);
     assert_eq!(code_of(format!(r#"{{"user_id":{nested}}}"#)), Some(Code::WrongType));
     assert_eq!(code_of(&nested), Some(Code::WrongType));
-    assert_eq!(code_of(&nested[..DEPTH + 1]), Some(Code::NotJson));
+    assert_eq!(code_of(&nested[..=DEPTH]), Some(Code::NotJson));
     assert_eq!(code_of(&objects), Some(Code::UnknownOp));
     assert_eq!(code_of(&objects[..objects.len() - 1]), Some(Code::NotJson));
 }

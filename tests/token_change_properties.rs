@@ -10,6 +10,7 @@
 
 use passflow::domain::poison::{Code, Poison};
 use passflow::domain::token_change::{TableNames, TokenChange, decode};
+use passflow::domain::user_id::UserId;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -21,7 +22,7 @@ fn decode_bytes(value: &[u8]) -> Result<TokenChange, Poison> {
 fn user_of(user_id: &str) -> Result<i64, Code> {
     let value = format!(r#"{{"op":"c","before":null,"after":{{"user_id":{user_id}}}}}"#);
     match decode_bytes(value.as_bytes()) {
-        Ok(TokenChange::Touched { users, .. }) => Ok(users.iter().map(|user| user.get()).sum()),
+        Ok(TokenChange::Touched { users, .. }) => Ok(users.iter().map(UserId::get).sum()),
         Ok(skipped) => panic!("expected a user or poison, got {skipped:?}"),
         Err(poison) => Err(poison.code),
     }

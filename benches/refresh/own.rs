@@ -32,7 +32,7 @@ pub fn measure(api: &ApiProcess, users: u64) -> Measured {
         let (cpu_before, started) = (cpu::time(), Instant::now());
         request_all(&store, &names, users).await;
         running.reach_end(Duration::from_mins(10)).await;
-        let measured = Measured { users, cpu: cpu::time() - cpu_before, wall: started.elapsed() };
+        let measured = Measured { users, cpu: cpu::time().saturating_sub(cpu_before), wall: started.elapsed() };
         let outcomes = running.progress().next().map(|(_, progress)| progress.snapshot().outcomes).unwrap();
         assert_eq!(outcomes.get("unchanged"), Some(&users), "{outcomes:?}");
         running.stop().await.expect("a clean end");

@@ -88,7 +88,9 @@ pub(crate) fn whole_number_of(raw: &RawValue) -> Option<i64> {
     // Past 2^53 a double no longer tells neighbouring whole numbers apart.
     const EXACT_MAX: f64 = (1_u64 << 53) as f64;
     let double: f64 = number.parse().ok()?;
-    (double.fract() == 0.0 && double.abs() <= EXACT_MAX).then_some(double as i64)
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    let whole = double as i64;
+    (double.fract() == 0.0 && double.abs() <= EXACT_MAX).then_some(whole)
 }
 
 /// What kind of value `raw` is, for messages: its content may be a secret.

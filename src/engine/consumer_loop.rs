@@ -8,17 +8,16 @@ use super::{
     Limits,
     commit::{self, InFlight},
     dead_letter::DeadLetters,
-    handler::{Halt, Handler, Step},
+    handler::Handler,
     partitions::Partitions,
     progress::{PartitionProgress, Progress},
     suspension::{Backoff, Suspension},
     take::Taking,
-    tasks::{Job, Tasks},
-    window::Finished,
+    tasks::Tasks,
 };
 use crate::{
-    domain::{poison::Poison, record::TopicName},
-    ports::{Clock, Committer, Consumer, Event, Ownership, PortError, Topics},
+    domain::record::TopicName,
+    ports::{Clock, Committer, Consumer, Failure, Ownership, PortError, Topics},
 };
 
 /// What a loop is made of.
@@ -59,12 +58,12 @@ pub struct Engine {
     pub(super) taking: Taking,
     pub(super) commit_due_ms: i64,
     pub(super) refused_commits: u32,
-    suspension: Option<Suspension>,
-    consumer_due_ms: i64,
-    consumer_backoff: Backoff,
-    draining_until_ms: Option<i64>,
+    pub(super) suspension: Option<Suspension>,
+    pub(super) consumer_due_ms: i64,
+    pub(super) consumer_backoff: Backoff,
+    pub(super) draining_until_ms: Option<i64>,
     pub(super) moved_at_ms: i64,
-    stall_reported: bool,
+    pub(super) stall_reported: bool,
     pub(super) dirty: bool,
 }
 
@@ -152,227 +151,6 @@ impl Engine {
         Duration::from_millis(u64::try_from(due_ms - now_ms).unwrap_or(0).max(1))
     }
 
-    // ------------------------------------------------------------------------------------------- what happens
-
-    async fn on_event(&mut self, event: Result<Event, PortError>) -> Result<(), PortError> {
-        self.dirty = true;
-        let event = match event {
-            Ok(event) => event,
-            Err(error) if error.kind == crate::ports::Failure::Refused => return Err(error),
-            Err(error) => {
-                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
-                let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
-                self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
-                return Ok(());
-            }
-        };
-        self.consumer_backoff = Backoff::new(self.parts.limits.probe_min, self.parts.limits.probe_max);
-        match event {
-            Event::Assigned { ownership, partitions } => {
-                self.own(ownership);
-                self.partitions.to_take.extend(partitions);
-                self.taking.at_once(self.parts.clock.now_ms());
-            }
-            Event::Revoked { ownership, partitions, release } => {
-                // Only this ownership can still commit for the partitions that go, until they are released.
-                self.own(ownership);
-                self.commit_before_release(&partitions).await;
-                self.tasks.abort(|job| partitions.contains(&job.partition));
-                for partition in &partitions {
-                    self.partitions.forget(partition);
-                }
-                drop(release);
-            }
-            Event::Records { partition, session, records } => {
-                let Some(active) = self.partitions.active.get_mut(&partition) else { return Ok(()) };
-                if active.session != session {
-                    return Ok(());
-                }
-                for record in records {
-                    if record.source.offset >= active.next_offset {
-                        active.next_offset = record.source.offset + 1;
-                        active.end = None;
-                        active.window.push(record);
-                    }
-                }
-            }
-            Event::End { partition, session, offset } => {
-                let Some(active) = self.partitions.active.get_mut(&partition) else { return Ok(()) };
-                if active.session == session {
-                    active.end = Some(offset);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Commits from now on name `ownership`.
-    fn own(&mut self, ownership: Ownership) {
-        self.ownership = ownership;
-        self.refused_commits = 0;
-        self.commit_due_ms = self.parts.clock.now_ms();
-    }
-
-    fn on_turns(&mut self, job: Job, result: Result<Step, Halt>) {
-        self.on_turn(&job, result);
-        while let Some((job, result)) = self.tasks.try_next() {
-            self.on_turn(&job, result);
-        }
-    }
-
-    fn on_turn(&mut self, job: &Job, result: Result<Step, Halt>) {
-        let now_ms = self.parts.clock.now_ms();
-        self.moved(now_ms);
-        self.on_probe(job, &result, now_ms);
-        let Some(active) = self.partitions.taken(&job.partition, job.taken) else { return };
-        let window = &mut active.window;
-        match result {
-            Ok(Step::Done { outputs, outcome, metadata }) => {
-                window.finish(job.slot, Finished { outputs, metadata, outcome: Some(outcome) });
-            }
-            Ok(Step::More { outputs, metadata }) => {
-                window.finish(job.slot, Finished { outputs, metadata: Some(metadata), outcome: None });
-            }
-            Ok(Step::NotBefore(due_ms)) => window.park(job.slot, due_ms, false),
-            Err(Halt::Down(error)) => {
-                window.put_back(job.slot);
-                self.suspend(&error, now_ms);
-            }
-            Err(Halt::Again(poison)) if job.attempts + 1 < self.parts.limits.handle_attempts => {
-                let mut backoff =
-                    Backoff::new(self.parts.limits.retry_backoff * (1 << job.attempts.min(4)), Duration::MAX);
-                let due_ms = now_ms + backoff.next_ms(&mut self.parts.random);
-                tracing::debug!(record = %job.record.source, %poison, "trying again");
-                window.park(job.slot, due_ms, true);
-            }
-            Err(Halt::Again(poison)) => self.bury(job, "write", &poison),
-            Err(Halt::Poison { stage, poison }) => self.bury(job, stage, &poison),
-            Err(Halt::Refused(epoch)) => {
-                tracing::info!(partition = %job.partition, epoch = epoch.0, "a higher epoch wrote; taking it again");
-                self.partitions.epoch_above = self.partitions.epoch_above.max(epoch);
-                self.tasks.abort(|other| other.partition == job.partition);
-                self.partitions.retake(&job.partition);
-                self.taking.at_once(now_ms);
-                self.parts.progress.update(|progress| progress.retaken += 1);
-            }
-        }
-    }
-
-    /// The record becomes a dead letter.
-    fn bury(&mut self, job: &Job, stage: &'static str, poison: &Poison) {
-        tracing::warn!(
-            pipeline = self.parts.pipeline,
-            record = %job.record.source,
-            stage,
-            code = poison.code.as_str(),
-            message = poison.message,
-            "dead letter"
-        );
-        let letter = self.parts.dead_letters.letter(&job.record, stage, poison, job.attempts);
-        let Some(active) = self.partitions.taken(&job.partition, job.taken) else { return };
-        let finished = Finished { outputs: vec![letter], metadata: None, outcome: Some("dead_lettered") };
-        active.window.finish(job.slot, finished);
-    }
-
-    pub(super) fn moved(&mut self, now_ms: i64) {
-        self.moved_at_ms = now_ms;
-        self.stall_reported = false;
-        self.dirty = true;
-    }
-
-    // ------------------------------------------------------------------------------- a dependency that is away
-
-    fn suspend(&mut self, error: &PortError, now_ms: i64) {
-        if self.suspension.is_some() {
-            return;
-        }
-        tracing::warn!(
-            pipeline = self.parts.pipeline,
-            dependency = error.dependency.name(),
-            %error,
-            "waiting for a dependency; nothing is lost, work goes on when it is back"
-        );
-        let backoff = Backoff::new(self.parts.limits.probe_min, self.parts.limits.probe_max);
-        self.suspension = Some(Suspension::new(error, now_ms, backoff, &mut self.parts.random));
-    }
-
-    /// A probe's end decides whether the waiting goes on.
-    fn on_probe(&mut self, job: &Job, result: &Result<Step, Halt>, now_ms: i64) {
-        let Some(suspension) = self.suspension.as_mut().filter(|_| job.probe) else { return };
-        match result {
-            Err(Halt::Down(error)) => suspension.probe_failed(error, now_ms, &mut self.parts.random),
-            // Neither says whether the dependency is back: another record has to try.
-            Err(Halt::Refused(_)) | Ok(Step::NotBefore(_)) => suspension.probing = false,
-            _ => {
-                let waited_ms = now_ms - suspension.since_ms;
-                let dependency = suspension.dependency.name();
-                tracing::info!(pipeline = self.parts.pipeline, dependency, waited_ms, "the dependency is back");
-                self.suspension = None;
-            }
-        }
-    }
-
-    // ------------------------------------------------------------------------------------ starting and pausing
-
-    /// Starts what may run; gives when the next parked record is due.
-    fn start_records(&mut self, now_ms: i64) -> Option<i64> {
-        let due = self.partitions.active.values_mut().filter_map(|active| active.window.wake(now_ms)).min();
-        if self.draining_until_ms.is_some() {
-            return None;
-        }
-        if self.suspension.is_some() {
-            self.start_probe(now_ms);
-            return due;
-        }
-        let mut room = self.parts.limits.concurrency.saturating_sub(self.partitions.running());
-        let mut started = true;
-        while room > 0 && started {
-            started = false;
-            for active in self.partitions.active.values_mut() {
-                if room > 0 && start_one(&mut self.tasks, &self.parts.handler, active, false) {
-                    room -= 1;
-                    started = true;
-                }
-            }
-        }
-        due
-    }
-
-    fn start_probe(&mut self, now_ms: i64) {
-        let Some(suspension) = self.suspension.as_mut() else { return };
-        // A probe whose partition went away never reports.
-        suspension.probing = suspension.probing && self.tasks.has_probe();
-        if !suspension.may_probe(now_ms) {
-            return;
-        }
-        let ready = self.partitions.active.values_mut().find(|active| active.window.has_ready());
-        suspension.probing = ready.is_some_and(|active| start_one(&mut self.tasks, &self.parts.handler, active, true));
-        if !suspension.probing && self.partitions.running() == 0 && !self.has_waiting() {
-            // What was waiting has gone with its partition: the next record will tell.
-            self.suspension = None;
-        }
-    }
-
-    fn has_waiting(&self) -> bool {
-        self.partitions.active.values().any(|active| !active.window.is_empty())
-    }
-
-    fn set_pauses(&mut self) {
-        let limits = &self.parts.limits;
-        let full = self.partitions.bytes() >= limits.window_bytes;
-        for (partition, active) in &mut self.partitions.active {
-            let window = &active.window;
-            let paused =
-                self.draining_until_ms.is_some() || window.len() >= limits.window || (full && !window.is_empty());
-            if paused != active.paused {
-                active.paused = paused;
-                self.consumer.set_paused(partition, paused);
-            }
-        }
-    }
-
-    // ------------------------------------------------------------------------------------------ end and outside
-
     fn begin_drain(&mut self, now_ms: i64) {
         let drain_ms = i64::try_from(self.parts.limits.drain.as_millis()).unwrap_or(i64::MAX);
         self.draining_until_ms = Some(now_ms.saturating_add(drain_ms));
@@ -434,23 +212,6 @@ impl Engine {
     }
 }
 
-fn start_one(
-    tasks: &mut Tasks,
-    handler: &Arc<dyn Handler>,
-    active: &mut super::partitions::Active,
-    probe: bool,
-) -> bool {
-    let Some(runnable) = active.window.start_next() else { return false };
-    let turn = super::handler::Turn {
-        held: Arc::clone(&active.held),
-        metadata: active.metadata.clone(),
-        unanswered: Arc::clone(&runnable.unanswered),
-        attempts: runnable.attempts,
-    };
-    tasks.start(handler, turn, active.taken, runnable, probe);
-    true
-}
-
 /// Joins, for as long as it takes; `None` when the shutdown came first.
 async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Committer>)>, PortError> {
     let mut backoff = Backoff::new(parts.limits.probe_min, parts.limits.probe_max);
@@ -458,7 +219,7 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
     loop {
         match parts.topics.join(&parts.group, &parts.consumes).await {
             Ok(membership) => return Ok(Some((membership.consumer, membership.committer))),
-            Err(error) if error.kind == crate::ports::Failure::Refused => return Err(error),
+            Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again"),
         }
         let delay_ms = u64::try_from(backoff.next_ms(&mut random)).unwrap_or(1);

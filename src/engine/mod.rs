@@ -11,12 +11,15 @@ use std::time::Duration;
 mod commit;
 mod consumer_loop;
 pub mod dead_letter;
+mod events;
 pub mod handler;
 mod partitions;
 pub mod progress;
+mod start;
 pub mod suspension;
 mod take;
 mod tasks;
+mod turns;
 pub mod until_end;
 pub mod window;
 

@@ -78,14 +78,19 @@ impl Answer {
 
     /// Lets the connection break after `share` of the body.
     pub(super) fn cut(self, share: f64) -> Self {
-        let bytes = (self.body.len() as f64 * share) as usize;
+        let bytes = share_of(self.body.len(), share);
         Self { delivery: Delivery::CutAfter(bytes), ..self }
     }
 
     /// Takes the end off the body, so that it is no JSON any more.
     pub(super) fn truncated(self, share: f64) -> Self {
         let longest = self.body.len().saturating_sub(1);
-        let bytes = (self.body.len() as f64 * share) as usize;
+        let bytes = share_of(self.body.len(), share);
         Self { body: self.body.slice(..bytes.min(longest)), ..self }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`share` is between 0 and 1")]
+fn share_of(length: usize, share: f64) -> usize {
+    (length as f64 * share) as usize
 }

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 /// Which liberties one text takes.
+#[expect(clippy::struct_excessive_bools, reason = "each liberty is taken or not, by itself")]
 struct Liberties {
     byte_order_mark: bool,
     white_space: bool,

@@ -35,6 +35,11 @@ pub(super) fn dice(parts: &[u64]) -> Rng {
     Rng::with_seed(mix(parts))
 }
 
+/// A draw as a place in a list of `length`.
+pub(super) fn below(draw: u64, length: usize) -> usize {
+    usize::try_from(draw % length.max(1) as u64).unwrap_or(0)
+}
+
 /// Steps until the next thing that happens with chance `rate` in each step: at least 1, `None` for never.
 pub(super) fn steps_until(rate: f64, dice: &mut Rng) -> Option<usize> {
     if rate <= 0.0 {
@@ -44,7 +49,9 @@ pub(super) fn steps_until(rate: f64, dice: &mut Rng) -> Option<usize> {
         return Some(1);
     }
     let gap = (1.0 - dice.f64()).ln() / (1.0 - rate).ln();
-    Some(1 + gap.min(1e9) as usize)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e9")]
+    let steps = gap.min(1e9) as usize;
+    Some(1 + steps)
 }
 
 /// A duration within `range`, to the microsecond.

@@ -25,7 +25,7 @@ use super::{Endpoint, Simulator};
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// Pieces in which a slow body comes.
-const SLOW_PIECES: usize = 8;
+const SLOW_PIECES: u32 = 8;
 
 /// White space is sent in blocks of this size.
 const PADDING_BLOCK: usize = 64 << 10;
@@ -189,12 +189,12 @@ fn set_length(response: &mut Response, bytes: usize) {
 }
 
 fn slow(body: Bytes, time: Duration) -> Body {
-    let piece = body.len().div_ceil(SLOW_PIECES).max(1);
+    let piece = body.len().div_ceil(SLOW_PIECES as usize).max(1);
     let pieces = stream::unfold(body, move |mut left| async move {
         if left.is_empty() {
             return None;
         }
-        sleep(time / SLOW_PIECES as u32).await;
+        sleep(time / SLOW_PIECES).await;
         let next = left.split_to(piece.min(left.len()));
         Some((Ok::<_, io::Error>(next), left))
     });

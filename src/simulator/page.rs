@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dice::{mix, purpose};
+use super::dice::{below, mix, purpose};
 use super::json_text::{Object, array};
 
 /// The form in which a history answer says whether there is more; the vendor's own answers differ in it.
@@ -29,8 +29,8 @@ impl PageStyle {
 
     /// The habit of this user's answers.
     pub(super) fn of(seed: u64, user: u64, styles: &[Self]) -> Self {
-        let draw = mix(&[seed, purpose::HABIT, user, 1]) as usize;
-        styles.get(draw % styles.len().max(1)).copied().unwrap_or(Self::PathOrNull)
+        let draw = mix(&[seed, purpose::HABIT, user, 1]);
+        styles.get(below(draw, styles.len())).copied().unwrap_or(Self::PathOrNull)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::dice::{dice, mix, purpose};
+use super::dice::{below, dice, mix, purpose};
 use super::product::{PRODUCTS, Product};
 
 /// One minute in milliseconds.
@@ -93,8 +93,8 @@ impl Generated {
     }
 
     pub fn product(&self) -> &'static Product {
-        let draw = mix(&[self.seed, self.user, self.index.into()]) as usize;
-        &PRODUCTS[draw % PRODUCTS.len()]
+        let draw = mix(&[self.seed, self.user, self.index.into()]);
+        &PRODUCTS[below(draw, PRODUCTS.len())]
     }
 
     pub fn uuid(&self) -> String {

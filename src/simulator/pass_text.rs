@@ -101,7 +101,7 @@ impl Generated {
             .text("event_uuid", &random_uuid(constants))
             .null("duration_expiration")
             .json("duration_rule", event_rule)
-            .json("weight", constants.u8(0..8) as f64 / 8.0)
+            .json("weight", f64::from(constants.u8(0..8)) / 8.0)
             .end();
         let customer = Object::new().text("uuid", &random_uuid(constants)).end();
         object

@@ -36,10 +36,7 @@ impl Scissors {
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.0.load(Relaxed) {
-            true => Err(io::ErrorKind::ConnectionReset.into()),
-            false => Ok(()),
-        }
+        if self.0.load(Relaxed) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 

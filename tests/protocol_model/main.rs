@@ -42,6 +42,14 @@
 //! `cargo test --test protocol_model -- --nocapture` prints the numbers of states and the
 //! traces; `--ignored` runs the larger ones.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    clippy::struct_excessive_bools,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a model counts in small numbers and switches rules one by one; helpers of tests may panic"
+)]
+
 mod document;
 mod handle;
 mod protocol;

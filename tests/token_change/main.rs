@@ -17,6 +17,7 @@ mod wrapper;
 
 use passflow::domain::poison::Code;
 use passflow::domain::token_change::{SkipReason, TableNames, TokenChange, decode};
+use passflow::domain::user_id::UserId;
 
 fn table() -> TableNames {
     TableNames::new("portal", "bytemark_tokens")
@@ -52,7 +53,7 @@ fn assert_touched(value: &str, expected: &[i64]) {
 #[track_caller]
 fn touched(change: Result<TokenChange, Code>) -> Vec<i64> {
     match change {
-        Ok(TokenChange::Touched { users, .. }) => users.iter().map(|user| user.get()).collect(),
+        Ok(TokenChange::Touched { users, .. }) => users.iter().map(UserId::get).collect(),
         other => panic!("expected users to be touched, got {other:?}"),
     }
 }

@@ -91,30 +91,13 @@ impl Handling<'_> {
             let entry = fetched.failures.of(list).as_ref().map(|failure| failure.log_entry((stamp.new_id)()));
             *draft.logs.of_mut(list) = entry;
         }
-        self.note_token(&mut draft, token, fetched);
+        note_token(&mut draft, token, fetched);
         if fetched.failures == PerList::default() {
             draft.timestamp = Some(now_s);
         }
         self.add_events(view, &mut draft, &fetched.answers).await?;
         self.add_consequence(&mut draft, fetched);
         Ok(draft)
-    }
-
-    /// A refused token makes the user rest; a successful refresh notes which token it used.
-    fn note_token(&self, draft: &mut Draft, token: &Token, fetched: &Fetched) {
-        let fingerprint = token.fingerprint();
-        let mut state = draft.stream.token.clone();
-        if fetched.has(Trouble::Token) {
-            state.refused = Some(fingerprint);
-            draft.outcome = Some("resting");
-        } else if fetched.failures == PerList::default() {
-            state.fingerprint = Some(fingerprint);
-            state.refused = None;
-        }
-        if state != draft.stream.token {
-            draft.stream.token = state;
-            draft.is_state_changed = true;
-        }
     }
 
     /// Numbers the changes and keeps their events with the write that makes them.
@@ -215,6 +198,23 @@ impl Handling<'_> {
             }
         });
         outputs
+    }
+}
+
+/// A refused token makes the user rest; a successful refresh notes which token it used.
+fn note_token(draft: &mut Draft, token: &Token, fetched: &Fetched) {
+    let fingerprint = token.fingerprint();
+    let mut state = draft.stream.token.clone();
+    if fetched.has(Trouble::Token) {
+        state.refused = Some(fingerprint);
+        draft.outcome = Some("resting");
+    } else if fetched.failures == PerList::default() {
+        state.fingerprint = Some(fingerprint);
+        state.refused = None;
+    }
+    if state != draft.stream.token {
+        draft.stream.token = state;
+        draft.is_state_changed = true;
     }
 }
 

@@ -55,6 +55,7 @@ impl FanOut {
     }
 
     /// A page further.
+    #[must_use]
     pub fn gone_to(self, last: UserId, users: usize) -> Self {
         Self { after: Some(last), sent: self.sent + users as u64, ..self }
     }

@@ -1,0 +1,50 @@
+//! The API that the passes come from.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::token::Token;
+
+/// What to ask the pass API for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `GET /passes`.
+    Active,
+    /// `GET /v4.0/passes?status=EXPIRED&per_page=N&page=K`.
+    History {
+        /// Passes a page.
+        per_page: u32,
+        /// From 1.
+        page: u32,
+    },
+}
+
+/// An answer of the pass API, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long to stay away, if it said so.
+    pub retry_after: Option<Duration>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// No answer of the pass API.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct NoAnswer {
+    /// Stable name: `connect_failed`, `timed_out`, `connection_lost`, `body_too_large`.
+    pub code: &'static str,
+    /// Details, without the token.
+    pub message: String,
+}
+
+/// The pass API.
+#[async_trait]
+pub trait PassApi: Send + Sync + 'static {
+    /// One GET with the user's token.
+    async fn get(&self, endpoint: Endpoint, token: &Token) -> Result<Answer, NoAnswer>;
+}
