@@ -19,6 +19,7 @@ pub mod check;
 pub mod configs;
 pub mod demo;
 mod embedded;
+pub mod oracle;
 pub mod running;
 
 use self::running::{Running, Surroundings};

@@ -1,17 +1,17 @@
 //! The demonstration: a simulated Bytemark over real HTTP, the embedded store, and all pipelines in between.
 
 mod happenings;
-mod verdict;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::verdict::Verdict;
-use self::{happenings::Happenings, verdict::Truth};
+pub use super::oracle::Verdict;
+use self::happenings::Happenings;
 use super::{
     Error, Store, embedded,
+    oracle::{Truth, users_up_to},
     running::{Running, Surroundings, asked_to_stop},
 };
 use crate::{
@@ -137,10 +137,6 @@ async fn settle(
     let outcomes = running.progress().map(|(name, progress)| (name.to_owned(), progress.snapshot().outcomes));
     let truth = Truth { store, simulator, names, users };
     truth.verdict(outcomes.collect()).await
-}
-
-fn users_up_to(users: u64) -> impl Iterator<Item = UserId> {
-    (1..=users).filter_map(|number| UserId::new(i64::try_from(number).ok()?).ok())
 }
 
 /// The built-in pipelines, in a hurry: what takes an hour in earnest takes seconds here.
