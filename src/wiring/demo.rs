@@ -7,8 +7,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use super::oracle::Verdict;
 use self::happenings::Happenings;
+pub use super::oracle::Verdict;
 use super::{
     Error, Store, embedded,
     oracle::{Truth, users_up_to},

@@ -82,10 +82,7 @@ impl Truth<'_> {
     ///
     /// # Errors
     /// When the store can't be read; what differs is in the verdict.
-    pub async fn verdict(
-        &self,
-        outcomes: BTreeMap<String, BTreeMap<&'static str, u64>>,
-    ) -> Result<Verdict, Error> {
+    pub async fn verdict(&self, outcomes: BTreeMap<String, BTreeMap<&'static str, u64>>) -> Result<Verdict, Error> {
         let counts = self.simulator.counts();
         let mut verdict = Verdict {
             users: self.users,
