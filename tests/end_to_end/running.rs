@@ -19,10 +19,10 @@ fn a_second_run_is_refused_and_other_commands_work_beside_the_first() {
     let mut run = start(&place);
     let refused = place.run(&["run"]).exits(1).stderr();
     let state = place.path().join("state").display().to_string();
-    assert!(refused.contains(&state) && refused.contains("in use"), "{refused}");
+    assert!(refused.contains(&format!("uses the data directory {state}")), "{refused}");
 
     place.run_with_input(&["tokens", "set", "3"], bytemark.token(3).as_bytes()).exits(0);
-    wait_until("the first refresh", || !place.show(3)["document"].is_null());
+    wait_until("the first refresh", || place.is_refreshed(3));
     let asked = bytemark.simulator.requests_of(3)[0];
     place.run(&["refresh", "3"]).exits(0);
     wait_until("a refresh on demand", || bytemark.simulator.requests_of(3)[0] > asked);
@@ -48,13 +48,13 @@ fn at_a_signal_it_drains_in_time_and_loses_nothing() {
         place.run(&["replay", "bytemark.pass-requests.retry", "--format", "jsonl"]).lines().len() == 1
     });
     wait_until("a fetch that hangs", || bytemark.simulator.requests_of(2)[0] == 1);
-    wait_until("a user who is served meanwhile", || !place.show(3)["document"].is_null());
+    wait_until("a user who is served meanwhile", || place.is_refreshed(3));
     run.terminate();
     assert_eq!(run.end_within(Duration::from_secs(8)).code(), Some(0), "{}", run.log());
-    assert!(place.show(2)["document"].is_null(), "its fetch was to hang");
+    assert!(!place.is_refreshed(2), "its fetch was to hang");
 
     let mut run = start(&place);
-    wait_until("the fetch that was broken off", || !place.show(2)["document"].is_null());
+    wait_until("the fetch that was broken off", || place.is_refreshed(2));
     run.terminate();
     assert_eq!(run.end_within(Duration::from_secs(8)).code(), Some(0), "{}", run.log());
     assert_eq!(place.records("passflow.dead-letters").len(), 0);

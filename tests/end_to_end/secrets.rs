@@ -31,6 +31,7 @@ fn no_token_is_ever_printed() {
         place.run_with_input(&["produce", cdc_topic], format!("{broken}\n{cut}\n").as_bytes()).exits(0),
         place.run_until_end(),
     ];
+    assert!(printed[3].stderr().contains("TRACE"), "much was to be logged");
     assert!(printed[3].stderr().contains("dead letter"), "the broken messages were to be told");
     assert_eq!(place.show(5)["resting"], true);
     printed.push(place.run(&["check"]).exits(0));

@@ -25,6 +25,7 @@ use self::{
 const USERS: u64 = 40;
 /// Many faults, and none that lasts: what fails is tried again until it succeeds.
 const PASSES: &str = r#"
+connect_timeout = "500ms"
 read_timeout = "300ms"
 request_timeout = "600ms"
 body_max = "64KiB"

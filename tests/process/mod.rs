@@ -151,6 +151,11 @@ impl Place {
         let ran = self.run(&["show", &user.to_string(), "--output", "json"]);
         serde_json::from_str(&ran.stdout()).unwrap()
     }
+
+    /// Whether the user's passes were fetched; a document may be there before, to fence off earlier writers.
+    pub fn is_refreshed(&self, user: u64) -> bool {
+        !self.show(user)["age_seconds"].is_null()
+    }
 }
 
 /// A process in the background; it is killed when it goes out of scope.
