@@ -27,7 +27,7 @@ struct Told {
 type Sides = BTreeMap<String, (Value, String)>;
 
 fn md5(text: &str) -> String {
-    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn sides(simulator: &Simulator) -> Sides {

@@ -9,7 +9,7 @@ mod life;
 #[path = "../process/mod.rs"]
 mod process;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use passflow::{
     settings::{Connections, TopicNames},
@@ -68,7 +68,7 @@ fn nothing_is_lost_or_doubled_however_often_it_is_killed() {
     lives.request_all();
     place.run_until_end();
     let truth = Truth { store: &store, simulator: &simulator, names: &names, users: USERS };
-    let verdict = bytemark.runtime.block_on(truth.verdict(Default::default())).unwrap();
+    let verdict = bytemark.runtime.block_on(truth.verdict(BTreeMap::new())).unwrap();
     println!("{}", serde_json::to_string_pretty(&verdict).unwrap());
     assert_eq!(verdict.differences, [""; 0]);
     assert!(verdict.events > kills && verdict.faults > 0, "nothing happened");
