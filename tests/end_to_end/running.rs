@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passflow::simulator::{Endpoint, Fault};
+use passflow::simulator::{Endpoint, Fault, Outage};
 
 use crate::process::{Bytemark, Place, Process, wait_until};
 
@@ -61,6 +61,31 @@ fn at_a_signal_it_drains_in_time_and_loses_nothing() {
 }
 
 #[test]
+fn a_signal_is_obeyed_while_bytemark_is_down() {
+    let bytemark = Bytemark::still(20);
+    let settings = "fetch_attempts = 1\ncircuit_failures = 5\ndrain_timeout = \"1s\"";
+    let place = Place::new(Some(&bytemark.url), settings);
+    place.write("tokens.csv", &bytemark.tokens_csv(1..=20));
+    place.run(&["tokens", "import", "tokens.csv"]).exits(0);
+    bytemark.simulator.set_all_down(Some(Outage::Hang));
+    let mut hanging = start(&place);
+    wait_until("fetches that hang", || bytemark.simulator.counts().outages > 0);
+    hanging.terminate();
+    assert_eq!(hanging.end_within(Duration::from_secs(8)).code(), Some(0), "{}", hanging.log());
+
+    bytemark.simulator.set_all_down(Some(Outage::Reset));
+    let mut waiting = start(&place);
+    wait_until("the circuit to open", || waiting.log().contains("waiting for a dependency"));
+    waiting.terminate();
+    assert_eq!(waiting.end_within(Duration::from_secs(8)).code(), Some(0), "{}", waiting.log());
+
+    bytemark.simulator.set_all_down(None);
+    place.run_until_end();
+    assert!((1..=20).all(|user| place.is_refreshed(user)));
+    assert_eq!(place.records("passflow.dead-letters").len(), 0);
+}
+
+#[test]
 fn what_is_missing_or_unreachable_is_told_before_anything_is_consumed() {
     let place = Place::new(None, "");
     place.run(&["refresh", "1"]).exits(0);
@@ -68,6 +93,10 @@ fn what_is_missing_or_unreachable_is_told_before_anything_is_consumed() {
     assert!(refused.contains("PASSFLOW_BYTEMARK_URL: is not set"), "{refused}");
     let described = place.run(&["topics", "describe", "--output", "json"]).exits(0).stdout();
     assert!(!described.contains("passflow.passes"), "the group has come somewhere: {described}");
+    place.run_with_input(&["tokens", "set", "1"], b"token").exits(0);
+    // This one fetches nothing, so it lacks nothing.
+    place.run(&["run", "--until-end", "token_changes"]).exits(0);
+    assert_eq!(place.records("bytemark.pass-requests").len(), 2);
 
     // Port 1 of this machine: nobody listens there.
     let place = Place::new(Some("http://127.0.0.1:1"), "");
