@@ -61,6 +61,16 @@ fn at_a_signal_it_drains_in_time_and_loses_nothing() {
 }
 
 #[test]
+fn a_signal_during_the_start_ends_it_well() {
+    let place = Place::new(Some("http://127.0.0.1:1"), "");
+    let lock = place.path().join("state/run.lock");
+    let mut run = place.start(&["run"]);
+    wait_until("the lock of the data directory", || lock.exists());
+    run.terminate();
+    assert_eq!(run.end_within(Duration::from_secs(8)).code(), Some(0), "{}", run.log());
+}
+
+#[test]
 fn a_signal_is_obeyed_while_bytemark_is_down() {
     let bytemark = Bytemark::still(20);
     let settings = "fetch_attempts = 1\ncircuit_failures = 5\ndrain_timeout = \"1s\"";

@@ -120,10 +120,10 @@ impl Place {
         Ran(child.wait_with_output().unwrap())
     }
 
-    /// Runs it in the background, what it prints goes to a file.
+    /// Runs it in the background; what it prints goes to a file, in place of what the one before printed.
     pub fn start(&self, args: &[&str]) -> Process {
         let log = self.path().join("log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::create(&log).unwrap();
         let mut command = self.command(args);
         let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         Process { child, log }
