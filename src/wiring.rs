@@ -20,9 +20,10 @@ pub mod configs;
 pub mod demo;
 mod embedded;
 mod housekeeping;
+pub mod oracle;
 pub mod running;
 
-use self::running::{Running, Surroundings};
+use self::running::{Running, StopSignals, Surroundings};
 use crate::engine::until_end::End;
 
 /// What the parts are given.
@@ -125,6 +126,8 @@ pub async fn open_store(connections: &Connections, names: &TopicNames) -> Result
 /// When they can't be started, or one ends badly.
 pub async fn run(run: Run) -> Result<Ended, Error> {
     refuse_servers(&run.connections)?;
+    // First, so that a signal during the start ends it as well as one later.
+    let mut signals = StopSignals::listen()?;
     let _lock = embedded::lock(&run.connections.data_dir)?;
     let names = TopicNames::of(&run.pipelines);
     let store = open_store(&run.connections, &names).await?;
@@ -134,7 +137,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     let running = Running::start(surroundings, &run.pipelines).await?;
     tracing::info!(pipelines = run.pipelines.len(), "running");
     let end = tokio::select! {
-        signal = running::asked_to_stop() => signal.map(|()| Ended::Well).map_err(|error| Error::Other(error.to_string())),
+        () = signals.next() => Ok(Ended::Well),
         end = until_end(&running, run.until_end) => Ok(end),
         error = running.fail() => Err(error),
     };

@@ -1,18 +1,18 @@
 //! The demonstration: a simulated Bytemark over real HTTP, the embedded store, and all pipelines in between.
 
 mod happenings;
-mod verdict;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::verdict::Verdict;
-use self::{happenings::Happenings, verdict::Truth};
+use self::happenings::Happenings;
+pub use super::oracle::Verdict;
 use super::{
     Error, Store, embedded,
-    running::{Running, Surroundings, asked_to_stop},
+    oracle::{Truth, users_up_to},
+    running::{Running, StopSignals, Surroundings},
 };
 use crate::{
     domain::{record::Output, request::PassRequest, token::Token, user_id::UserId},
@@ -77,6 +77,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// # Errors
 /// When it can't be started, or a pipeline breaks off.
 pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> Result<Verdict, Error> {
+    let mut signals = StopSignals::listen()?;
     let data_dir = demo.connections.data_dir.join("demo");
     let _lock = embedded::lock(&data_dir)?;
     empty(&data_dir)?;
@@ -98,7 +99,7 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     happenings.import_tokens(demo.users).await?;
     let result = tokio::select! {
         result = happenings.keep_happening(demo.duration, demo.seed) => result,
-        _ = asked_to_stop() => Ok(()),
+        () = signals.next() => Ok(()),
         error = running.fail() => Err(error),
     };
     result?;
@@ -106,7 +107,7 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     simulator.freeze();
     let verdict = tokio::select! {
         verdict = settle(&running, &store, &simulator, &names, demo.users) => verdict,
-        _ = asked_to_stop() => Err(Error::Other("stopped before the end was checked".to_owned())),
+        () = signals.next() => Err(Error::Other("stopped before the end was checked".to_owned())),
         error = running.fail() => Err(error),
     };
     let verdict = verdict?;
@@ -137,10 +138,6 @@ async fn settle(
     let outcomes = running.progress().map(|(name, progress)| (name.to_owned(), progress.snapshot().outcomes));
     let truth = Truth { store, simulator, names, users };
     truth.verdict(outcomes.collect()).await
-}
-
-fn users_up_to(users: u64) -> impl Iterator<Item = UserId> {
-    (1..=users).filter_map(|number| UserId::new(i64::try_from(number).ok()?).ok())
 }
 
 /// The built-in pipelines, in a hurry: what takes an hour in earnest takes seconds here.

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Mutex,
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Store, configs};
@@ -199,17 +203,32 @@ fn topic(name: &str) -> TopicName {
     TopicName::from(name)
 }
 
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// When the system gives no signals.
-pub async fn asked_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT. From its making on a signal ends the process no longer by itself, and none is missed.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the system gives no signals.
+    pub fn listen() -> Result<Self, Error> {
+        let listen = |kind, name| {
+            signal(kind).map_err(|error| Error::Other(format!("cannot listen for the signal {name}: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate(), "SIGTERM")?,
+            interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
+        })
     }
-    Ok(())
+
+    /// Waits for the next signal.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! The end of a demonstration: cache and events held against what the simulator really had.
+//! The last word on a run: cache and events held against what the simulator really had.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Error, Simulator, Store, TopicNames, users_up_to};
+use super::{Error, Store};
 use crate::{
     domain::{
         cache::{Head, List},
@@ -15,6 +15,8 @@ use crate::{
         user_id::UserId,
     },
     ports::PortError,
+    settings::TopicNames,
+    simulator::Simulator,
 };
 
 /// What came out.
@@ -57,19 +59,30 @@ struct Told {
 /// Each user's last number and passes, as the events add up to them.
 type Fold = BTreeMap<UserId, (u64, BTreeMap<String, Side>)>;
 
-pub(super) struct Truth<'a> {
-    pub(super) store: &'a Store,
-    pub(super) simulator: &'a Simulator,
-    pub(super) names: &'a TopicNames,
-    pub(super) users: u64,
+/// What is held against what, once nothing changes any longer and every user was refreshed since.
+pub struct Truth<'a> {
+    /// Documents and events.
+    pub store: &'a Store,
+    /// Who knows the truth.
+    pub simulator: &'a Simulator,
+    /// Where the events are.
+    pub names: &'a TopicNames,
+    /// Users `1..=users` are looked at.
+    pub users: u64,
+}
+
+/// The users that a simulator of so many has.
+pub fn users_up_to(users: u64) -> impl Iterator<Item = UserId> {
+    (1..=users).filter_map(|number| UserId::new(i64::try_from(number).ok()?).ok())
 }
 
 impl Truth<'_> {
-    /// Holds everything against the simulator's truth.
-    pub(super) async fn verdict(
-        &self,
-        outcomes: BTreeMap<String, BTreeMap<&'static str, u64>>,
-    ) -> Result<Verdict, Error> {
+    /// Holds everything against the simulator's truth: both lists hash by hash, each user's events without gap or
+    /// repeat in the order of their partition, what they add up to, their payloads' hashes, and no dead letters.
+    ///
+    /// # Errors
+    /// When the store can't be read; what differs is in the verdict.
+    pub async fn verdict(&self, outcomes: BTreeMap<String, BTreeMap<&'static str, u64>>) -> Result<Verdict, Error> {
         let counts = self.simulator.counts();
         let mut verdict = Verdict {
             users: self.users,

@@ -1,0 +1,201 @@
+//! Lives of the process: work is given to it, and when it is in the middle of it, it is killed.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use passflow::{
+    domain::{
+        record::{Output, TopicName},
+        request::PassRequest,
+        tick::{Kind, Tick},
+        token::Token,
+        user_id::UserId,
+    },
+    settings::TopicNames,
+    simulator::Simulator,
+    wiring::{Store, oracle::users_up_to},
+};
+use tokio::runtime::Runtime;
+
+use super::process::Place;
+
+/// The topics, beside the process that works on them.
+pub struct Topics<'a> {
+    pub store: &'a Store,
+    pub names: &'a TopicNames,
+    pub runtime: &'a Runtime,
+}
+
+/// What a kill waits for: the count of one kind of work moves on.
+#[derive(Clone, Copy, Debug)]
+enum Sign {
+    /// Records of a topic: 0 requests, 1 waiting for another round, 2 events.
+    Put(usize),
+    /// Positions that the groups committed.
+    Committed,
+    /// Requests that Bytemark was asked.
+    Asked,
+}
+
+const SIGNS: [Sign; 5] = [Sign::Put(0), Sign::Put(1), Sign::Put(2), Sign::Committed, Sign::Asked];
+
+impl Topics<'_> {
+    fn put(&self, topic: &str, key: String, value: String) {
+        let output = Output {
+            topic: TopicName::from(topic),
+            key: Some(Bytes::from(key)),
+            value: Some(Bytes::from(value)),
+            headers: Vec::new(),
+        };
+        self.runtime.block_on(self.store.topics.append(vec![output])).unwrap();
+    }
+
+    fn count(&self, sign: Sign, simulator: &Simulator) -> u64 {
+        let names = [&self.names.requests, &self.names.retry, &self.names.ticket_changed];
+        let count: i64 = match sign {
+            Sign::Put(topic) => {
+                let topic = TopicName::from(names[topic].as_str());
+                self.runtime.block_on(self.store.topics.partitions(&topic)).unwrap().iter().map(|range| range.end).sum()
+            }
+            Sign::Committed => {
+                let committed = self.runtime.block_on(self.store.catalog.committed()).unwrap();
+                committed.iter().map(|(_, _, offset)| offset).sum()
+            }
+            Sign::Asked => {
+                let counts = simulator.counts();
+                (counts.active + counts.history).cast_signed()
+            }
+        };
+        count.cast_unsigned()
+    }
+}
+
+/// One life after the other.
+pub struct Lives<'a> {
+    place: &'a Place,
+    topics: Topics<'a>,
+    simulator: &'a Simulator,
+    random: Rng,
+    kills: u64,
+    /// Kills that came just after the awaited work was seen.
+    pub in_the_middle: u64,
+    ticks: u64,
+    requests: u64,
+    new_tokens: u64,
+}
+
+impl<'a> Lives<'a> {
+    pub fn new(place: &'a Place, topics: Topics<'a>, simulator: &'a Simulator, seed: u64) -> Self {
+        let random = Rng::with_seed(seed);
+        Self { place, topics, simulator, random, kills: 0, in_the_middle: 0, ticks: 0, requests: 0, new_tokens: 0 }
+    }
+
+    pub fn story(&self) -> String {
+        let count = |sign| self.topics.count(sign, self.simulator);
+        format!(
+            "{} kills, {} of them just after work was seen; put {} ticks, {} requests, {} new tokens; \
+             {} requests and {} of another round on the topics, {} events, {} records committed",
+            self.kills,
+            self.in_the_middle,
+            self.ticks,
+            self.requests,
+            self.new_tokens,
+            count(Sign::Put(0)),
+            count(Sign::Put(1)),
+            count(Sign::Put(2)),
+            count(Sign::Committed),
+        )
+    }
+
+    pub fn import_tokens(&self) {
+        let token = |user: UserId| Token::new(self.simulator.token_of(user.get().cast_unsigned())?);
+        let rows = users_up_to(self.simulator.users()).map(|user| (user, token(user))).collect();
+        self.topics.runtime.block_on(self.topics.store.token_admin.put(rows)).unwrap();
+    }
+
+    pub fn request_all(&mut self) {
+        users_up_to(self.simulator.users()).for_each(|user| self.request(user));
+    }
+
+    pub fn live_and_be_killed(&mut self) {
+        let mut process = self.place.start(&["run"]);
+        if self.random.u8(0..8) > 0 {
+            self.wait_for_work();
+        }
+        std::thread::sleep(Duration::from_micros(self.random.u64(0..40_000)));
+        assert!(!process.has_ended(), "it ended by itself: {}", process.log());
+        process.kill();
+        self.kills += 1;
+        let log = process.log();
+        assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
+    }
+
+    /// Gives work until there is a sign that some of it was done; now and then there may be none to see.
+    fn wait_for_work(&mut self) {
+        const BOUND: Duration = Duration::from_secs(5);
+        const WORK_EVERY: Duration = Duration::from_millis(100);
+        let sign = SIGNS[self.random.usize(..SIGNS.len())];
+        let begin = Instant::now();
+        // A first sign is of what was left over; a later one of work in full swing.
+        let mut signs_left = self.random.u8(1..=3);
+        let mut count = self.topics.count(sign, self.simulator);
+        let mut works = 0;
+        while signs_left > 0 && begin.elapsed() < BOUND {
+            if begin.elapsed() >= WORK_EVERY * works {
+                self.give_work();
+                works += 1;
+            }
+            let now = self.topics.count(sign, self.simulator);
+            if now > count {
+                (count, signs_left) = (now, signs_left - 1);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.in_the_middle += u64::from(signs_left == 0);
+    }
+
+    fn give_work(&mut self) {
+        let user = self.any_user();
+        match self.random.u8(0..12) {
+            0..2 => self.tick(),
+            2..7 => self.request(user),
+            7..10 => self.new_token(user, false),
+            10 => self.new_token(user, true),
+            _ => self.request_by_command(user),
+        }
+    }
+
+    fn any_user(&mut self) -> UserId {
+        let number = self.random.u64(1..=self.simulator.users());
+        UserId::new(number.cast_signed()).unwrap()
+    }
+
+    fn tick(&mut self) {
+        let tick = Tick::new(Kind::Refresh, jiff::Timestamp::now());
+        self.topics.put(&self.topics.names.ticks, tick.id.clone(), tick.encode());
+        self.ticks += 1;
+    }
+
+    fn request(&mut self, user: UserId) {
+        self.topics.put(&self.topics.names.requests, user.to_string(), PassRequest::new(user).encode());
+        self.requests += 1;
+    }
+
+    fn request_by_command(&mut self, user: UserId) {
+        self.place.run(&["refresh", &user.to_string()]).exits(0);
+        self.requests += 1;
+    }
+
+    /// Bytemark refuses the one before from now on.
+    fn new_token(&mut self, user: UserId, delete_first: bool) {
+        let token = format!("kill-token-{user}-{}", self.random.u64(..));
+        self.simulator.set_token(user.get().cast_unsigned(), Some(token.clone()));
+        let admin = &self.topics.store.token_admin;
+        if delete_first {
+            self.topics.runtime.block_on(admin.delete(user)).unwrap();
+        }
+        self.topics.runtime.block_on(admin.put(vec![(user, Token::new(token))])).unwrap();
+        self.new_tokens += 1;
+    }
+}
