@@ -123,7 +123,7 @@ impl Engine {
             let nap = clock.sleep(self.nap(now_ms, parked_until));
             tokio::select! {
                 biased;
-                () = self.parts.shutdown.cancelled(), if self.draining_until_ms.is_none() => self.begin_drain(now_ms),
+                () = self.parts.shutdown.cancelled(), if self.draining_until_ms.is_none() => self.begin_drain(),
                 result = commit::done(&mut self.in_flight) => self.on_commit(result),
                 (job, result) = self.tasks.next() => self.on_turns(job, result),
                 event = self.consumer.next(), if self.consumer_due_ms <= now_ms => self.on_event(event).await?,
@@ -151,7 +151,9 @@ impl Engine {
         Duration::from_millis(u64::try_from(due_ms - now_ms).unwrap_or(0).max(1))
     }
 
-    fn begin_drain(&mut self, now_ms: i64) {
+    fn begin_drain(&mut self) {
+        // The turn of the loop may have begun long ago.
+        let now_ms = self.parts.clock.now_ms();
         let drain_ms = i64::try_from(self.parts.limits.drain.as_millis()).unwrap_or(i64::MAX);
         self.draining_until_ms = Some(now_ms.saturating_add(drain_ms));
         let in_flight: usize = self.partitions.running();

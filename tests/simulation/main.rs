@@ -5,11 +5,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
+mod foreign;
 mod oracle;
+#[path = "../kit/process.rs"]
 mod process;
 mod scenario;
+mod watch;
 
-use std::{env, panic::AssertUnwindSafe};
+use std::{
+    env,
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 /// Seeds that once failed.
 const REMEMBERED: [u64; 0] = [];
@@ -21,11 +29,25 @@ fn every_change_is_told_exactly_once_whatever_happens() {
         Some(seed) => vec![seed],
         None => REMEMBERED.into_iter().chain(0..number("PASSFLOW_SEEDS").unwrap_or(300)).collect(),
     };
-    let count = seeds.len();
+    let (count, next) = (seeds.len(), AtomicUsize::new(0));
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(count);
+    let sum = thread::scope(|scope| {
+        let run_some = || scope.spawn(|| run_until_none_is_left(&seeds, &next));
+        let running: Vec<_> = (0..threads).map(|_| run_some()).collect();
+        let mut sum = scenario::Counts::default();
+        for counts in running {
+            sum.add(&counts.join().unwrap_or_else(|problem| std::panic::resume_unwind(problem)));
+        }
+        sum
+    });
+    println!("{count} seeds: {sum:?}");
+}
+
+/// Runs seeds that nobody else has taken.
+fn run_until_none_is_left(seeds: &[u64], next: &AtomicUsize) -> scenario::Counts {
     let mut sum = scenario::Counts::default();
-    for seed in seeds {
-        let run = std::panic::catch_unwind(AssertUnwindSafe(|| scenario::run(seed)));
-        let problem = match run {
+    while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let problem = match std::panic::catch_unwind(AssertUnwindSafe(|| scenario::run(seed))) {
             Ok(Ok(counts)) => {
                 sum.add(&counts);
                 continue;
@@ -33,9 +55,10 @@ fn every_change_is_told_exactly_once_whatever_happens() {
             Ok(Err(problem)) => problem,
             Err(_) => "panicked".to_owned(),
         };
+        next.store(seeds.len(), Ordering::Relaxed);
         panic!("seed {seed}: {problem}\nagain: PASSFLOW_SEED={seed} cargo test --test simulation -- --nocapture");
     }
-    println!("{count} seeds: {sum:?}");
+    sum
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What must hold when everything has come to rest, whatever happened on the way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use passflow::{
     adapters::memory::Misuse,
     domain::{
-        cache::List,
+        cache::{Head, List, Stream},
         payload_hash::PayloadHash,
         ticket_changed::{Kind, Side},
         user_id::UserId,
@@ -40,7 +40,7 @@ pub fn check(surroundings: &Surroundings, users: &[UserId]) -> Result<usize, Str
         return Err(format!("a dead letter: {letter:?}"));
     }
     let records = surroundings.cluster.records(&TICKET_CHANGED.into());
-    let mut fold = Fold::new();
+    let mut fold: Fold = users.iter().map(|user| (*user, (0, taken_over(surroundings, *user)))).collect();
     for record in &records {
         let value = record.value.as_deref().unwrap_or_default();
         let told: Told = serde_json::from_slice(value).map_err(|error| format!("{error}: {record:?}"))?;
@@ -51,6 +51,22 @@ pub fn check(surroundings: &Surroundings, users: &[UserId]) -> Result<usize, Str
         check_user(surroundings, *user, &told)?;
     }
     Ok(records.len())
+}
+
+/// The passes that passflow found in a document of the old service when it wrote it first: they are told by nobody.
+fn taken_over(surroundings: &Surroundings, user: UserId) -> BTreeMap<String, Side> {
+    let mut before: Option<Arc<Head>> = None;
+    for write in surroundings.documents.history().into_iter().filter(|write| write.user == user) {
+        let Some(after) = write.after else { continue };
+        if after.stream.is_some() {
+            break;
+        }
+        before = Some(after);
+    }
+    let Some(head) = before else { return BTreeMap::new() };
+    let told = Stream::taking_over(&head).emitted.into_iter();
+    told.map(|told| (told.pass_uuid, Side { list: told.list, status: told.status, payload_hash: told.payload_hash }))
+        .collect()
 }
 
 fn tell(fold: &mut Fold, told: Told) -> Result<(), String> {

@@ -13,8 +13,8 @@ use passflow::{
 };
 
 use super::{
-    oracle,
-    process::{CDC, Process, REQUESTS, Surroundings, TICKS},
+    foreign, oracle,
+    process::{CDC, Process, REQUESTS, Setup, Surroundings, TICKS},
 };
 
 /// What a run did, to see that it did something.
@@ -27,6 +27,7 @@ pub struct Counts {
     pub outages: usize,
     pub changes: usize,
     pub requests: usize,
+    pub foreign_writes: usize,
     pub commits: usize,
 }
 
@@ -39,12 +40,15 @@ impl Counts {
         self.outages += other.outages;
         self.changes += other.changes;
         self.requests += other.requests;
+        self.foreign_writes += other.foreign_writes;
         self.commits += other.commits;
     }
 }
 
 const BASE_MS: i64 = 1_795_000_000_000;
 const STEPS: usize = 120;
+/// How much greater the key of a user's second row is.
+const NEWER_ROW: i64 = 1_000;
 /// Of CDC, ticks, requests and retry.
 const PARTITIONS: usize = 3 + 1 + 12 + 3;
 
@@ -107,6 +111,13 @@ impl Scenario {
             scenario.surroundings.tokens.set(user, &format!("token-{user}"));
             scenario.surroundings.api.admit(user, &format!("token-{user}"));
         }
+        for user in scenario.users.clone() {
+            // Some were cached by the old service long before.
+            if scenario.random.u8(..) < 50 {
+                scenario.change_truth_of(user);
+                foreign::assign(&mut scenario.random, &scenario.surroundings, user);
+            }
+        }
         for _ in 0..scenario.random.usize(1..=3) {
             scenario.start_process();
         }
@@ -117,16 +128,21 @@ impl Scenario {
         self.started += 1;
         let seed = self.random.u64(..);
         let chaos = Chaos::new(&format!("p{}", self.started), seed, self.odds.clone());
-        self.processes.push(Process::start(&self.surroundings, chaos, seed));
+        self.processes.push(Process::start(&self.surroundings, chaos, seed, &Setup::default()));
     }
 
     /// Something happens, then some time passes.
     async fn step(&mut self) {
         match self.random.u8(0..100) {
-            0..35 => self.change_truth(),
-            35..70 => self.request(),
-            70..76 => self.tick(),
-            76..80 => self.change_token(),
+            0..32 => {
+                let user = self.user();
+                self.change_truth_of(user);
+            }
+            32..64 => self.request(),
+            64..69 => self.tick(),
+            69..71 => self.tick_and_kill().await,
+            71..76 => self.change_token(),
+            76..80 => self.foreign_write(),
             80..86 => self.freeze_or_thaw(),
             86..92 => self.kill_and_start(),
             92..95 => self.move_a_partition(),
@@ -142,8 +158,7 @@ impl Scenario {
         self.users[self.random.usize(..self.users.len())]
     }
 
-    fn change_truth(&mut self) {
-        let user = self.user();
+    fn change_truth_of(&mut self, user: UserId) {
         self.counts.changes += 1;
         // Few revisions, so that a pass often changes and changes back.
         self.revision = self.random.u64(0..4);
@@ -180,18 +195,47 @@ impl Scenario {
         self.put(TICKS, None, format!(r#"{{"tick_id":"tick-{id}"}}"#));
     }
 
+    /// A process dies while it fans out.
+    async fn tick_and_kill(&mut self) {
+        self.tick();
+        tokio::time::sleep(Duration::from_millis(self.random.u64(0..200))).await;
+        self.kill_and_start();
+    }
+
+    /// A user has an old row and perhaps a newer one; each is set, emptied or deleted, and the vendor may have enough of
+    /// all tokens so far.
     fn change_token(&mut self) {
         let user = self.user();
-        let token = format!("token-{user}-{}", self.random.u8(0..3));
-        self.surroundings.tokens.set(user, &token);
-        self.surroundings.api.admit(user, &token);
-        let row = |token: &str| format!(r#"{{"id":{user},"user_id":{user},"token":"{token}"}}"#);
-        let value = format!(
-            r#"{{"before":{},"after":{},"source":{{"db":"portal","table":"bytemark_tokens","snapshot":"false"}},"op":"u"}}"#,
-            row("x"),
-            row(&token)
-        );
-        self.put(CDC, Some(Bytes::from(format!(r#"{{"id":{user}}}"#))), value);
+        let key = user.get() + if self.random.bool() { 0 } else { NEWER_ROW };
+        let row = |token: &str| format!(r#"{{"id":{key},"user_id":{user},"token":"{token}"}}"#);
+        let (before, after, op) = match self.random.u8(0..8) {
+            0 => {
+                self.surroundings.tokens.delete_row(key);
+                (row("x"), "null".to_owned(), "d")
+            }
+            1 => {
+                self.surroundings.tokens.set_row(key, user, "");
+                (row("x"), row(""), "u")
+            }
+            luck => {
+                if luck == 2 {
+                    self.surroundings.api.refuse(user);
+                }
+                let token = format!("token-{user}-{}", self.random.u8(0..3));
+                self.surroundings.tokens.set_row(key, user, &token);
+                self.surroundings.api.admit(user, &token);
+                (row("x"), row(&token), "u")
+            }
+        };
+        let source = r#"{"db":"portal","table":"bytemark_tokens","snapshot":"false"}"#;
+        let value = format!(r#"{{"before":{before},"after":{after},"source":{source},"op":"{op}"}}"#);
+        self.put(CDC, Some(Bytes::from(format!(r#"{{"id":{key}}}"#))), value);
+    }
+
+    fn foreign_write(&mut self) {
+        let user = self.user();
+        self.counts.foreign_writes += 1;
+        foreign::write(&mut self.random, &self.surroundings, user);
     }
 
     fn put(&self, topic: &str, key: Option<Bytes>, value: String) {
@@ -256,6 +300,12 @@ impl Scenario {
             self.start_process();
         }
         tokio::time::sleep(Duration::from_mins(2)).await;
+        for user in self.users.clone() {
+            // Nobody stays without a token, nor with one that is refused.
+            let token = format!("token-{user}-last");
+            self.surroundings.tokens.set_row(user.get() + NEWER_ROW, user, &token);
+            self.surroundings.api.admit(user, &token);
+        }
         // Twice: what the first round reads may move a pass behind it.
         for _ in 0..2 {
             for user in self.users.clone() {

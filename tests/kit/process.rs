@@ -1,4 +1,5 @@
 //! One simulated process: the real engine with all its pipelines, over the in-memory adapters as this process sees them.
+//! Shared by the simulation and the behaviour tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use passflow::{
         ticks::{self, Ticks},
         token_changes::TokenChanges,
     },
-    ports::{Clock, Documents, Tokens, Topics},
+    ports::{Clock, Documents, PassApi, Tokens, Topics},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,47 +38,91 @@ pub struct Surroundings {
     pub api: MemoryApi,
 }
 
+/// What may differ from run to run.
+#[derive(Clone)]
+pub struct Setup {
+    pub pipelines: Vec<&'static str>,
+    pub limits: Limits,
+    pub ticks: ticks::Config,
+    pub gate: GateLimits,
+    pub fetch: FetchLimits,
+    pub passes: passes::Config,
+    /// Instead of the one in memory.
+    pub api: Option<Arc<dyn PassApi>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            pipelines: vec!["token_changes", "ticks", "passes"],
+            limits: limits(),
+            ticks: ticks_config(),
+            gate: gate_limits(),
+            fetch: fetch_limits(),
+            passes: passes_config(),
+            api: None,
+        }
+    }
+}
+
 /// A running process.
 pub struct Process {
     pub chaos: Chaos,
     pub shutdown: CancellationToken,
     pub progress: Vec<Progress>,
-    engines: JoinSet<()>,
+    topics: Arc<dyn Topics>,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    pub engines: JoinSet<()>,
 }
 
 impl Process {
-    /// Starts all pipelines.
-    pub fn start(surroundings: &Surroundings, chaos: Chaos, seed: u64) -> Self {
-        let shutdown = CancellationToken::new();
-        let mut process = Self { chaos, shutdown, progress: Vec::new(), engines: JoinSet::new() };
-        let topics: Arc<dyn Topics> = Arc::new(surroundings.cluster.client(&process.chaos));
-        let clock: Arc<dyn Clock> = Arc::new(ProcessClock::new(surroundings.world.clock(), process.chaos.clone()));
-        let tokens: Arc<dyn Tokens> = Arc::new(surroundings.tokens.client(&process.chaos));
-        let documents: Arc<dyn Documents> = Arc::new(surroundings.documents.client(&process.chaos));
-        let token_changes =
-            TokenChanges { table: TableNames::new("portal", "bytemark_tokens"), requests_topic: REQUESTS.into() };
-        process.spawn("token_changes", &[CDC], Arc::new(token_changes), &topics, &clock, seed);
-        let ticks = Ticks::new(ticks_config(), Arc::clone(&tokens), Arc::clone(&topics), Arc::clone(&clock));
-        process.spawn("ticks", &[TICKS], Arc::new(ticks), &topics, &clock, seed);
-        let gate = Gate::new(gate_limits(), Arc::clone(&clock));
-        let random = fastrand::Rng::with_seed(seed);
-        let api = Arc::new(surroundings.api.client(&process.chaos));
-        let fetcher = Fetcher::new(api, gate, fetch_limits(), Arc::clone(&clock), random.clone());
-        let store = Store::new(documents, tokens, 100);
-        let passes = Passes::new(passes_config(), store, fetcher, dead_letters("passes"), Arc::clone(&clock), random);
-        process.spawn("passes", &[REQUESTS, RETRY], Arc::new(passes), &topics, &clock, seed);
+    /// A process that runs nothing yet.
+    pub fn idle(surroundings: &Surroundings, chaos: Chaos, seed: u64) -> Self {
+        Self {
+            topics: Arc::new(surroundings.cluster.client(&chaos)),
+            clock: Arc::new(ProcessClock::new(surroundings.world.clock(), chaos.clone())),
+            chaos,
+            shutdown: CancellationToken::new(),
+            progress: Vec::new(),
+            seed,
+            engines: JoinSet::new(),
+        }
+    }
+
+    /// Starts the pipelines of `setup`.
+    pub fn start(surroundings: &Surroundings, chaos: Chaos, seed: u64, setup: &Setup) -> Self {
+        let mut process = Self::idle(surroundings, chaos, seed);
+        for pipeline in &setup.pipelines {
+            let (consumes, handler): (&[&str], Arc<dyn Handler>) = match *pipeline {
+                "token_changes" => (&[CDC], Arc::new(token_changes())),
+                "ticks" => (&[TICKS], Arc::new(process.ticks(surroundings, setup))),
+                _ => (&[REQUESTS, RETRY], Arc::new(process.passes(surroundings, setup))),
+            };
+            process.spawn(pipeline, consumes, handler, setup.limits.clone());
+        }
         process
     }
 
-    fn spawn(
-        &mut self,
-        pipeline: &str,
-        consumes: &[&str],
-        handler: Arc<dyn Handler>,
-        topics: &Arc<dyn Topics>,
-        clock: &Arc<dyn Clock>,
-        seed: u64,
-    ) {
+    fn ticks(&self, surroundings: &Surroundings, setup: &Setup) -> Ticks {
+        let tokens: Arc<dyn Tokens> = Arc::new(surroundings.tokens.client(&self.chaos));
+        Ticks::new(setup.ticks.clone(), tokens, Arc::clone(&self.topics), Arc::clone(&self.clock))
+    }
+
+    fn passes(&self, surroundings: &Surroundings, setup: &Setup) -> Passes {
+        let tokens: Arc<dyn Tokens> = Arc::new(surroundings.tokens.client(&self.chaos));
+        let documents: Arc<dyn Documents> = Arc::new(surroundings.documents.client(&self.chaos));
+        let clock = || Arc::clone(&self.clock);
+        let gate = Gate::new(setup.gate.clone(), clock());
+        let random = fastrand::Rng::with_seed(self.seed);
+        let api = setup.api.clone().unwrap_or_else(|| Arc::new(surroundings.api.client(&self.chaos)));
+        let fetcher = Fetcher::new(api, gate, setup.fetch.clone(), clock(), random.clone());
+        let store = Store::new(documents, tokens, 100);
+        Passes::new(setup.passes.clone(), store, fetcher, dead_letters("passes"), clock(), random)
+    }
+
+    /// Runs one more pipeline.
+    pub fn spawn(&mut self, pipeline: &str, consumes: &[&str], handler: Arc<dyn Handler>, limits: Limits) {
         let progress = Progress::default();
         self.progress.push(progress.clone());
         let parts = Parts {
@@ -85,10 +130,10 @@ impl Process {
             group: format!("passflow.{pipeline}"),
             consumes: consumes.iter().map(|topic| (*topic).into()).collect(),
             handler,
-            topics: Arc::clone(topics),
-            clock: Arc::clone(clock),
-            random: fastrand::Rng::with_seed(seed),
-            limits: limits(),
+            topics: Arc::clone(&self.topics),
+            clock: Arc::clone(&self.clock),
+            random: fastrand::Rng::with_seed(self.seed),
+            limits,
             dead_letters: dead_letters(pipeline),
             progress,
             shutdown: self.shutdown.clone(),
@@ -109,25 +154,10 @@ impl Process {
             ended.unwrap();
         }
     }
+}
 
-    /// How many partitions it holds, if each is handled to its end and it waits for none.
-    pub fn settled_partitions(&self) -> Option<usize> {
-        let mut count = 0;
-        for snapshot in self.progress.iter().map(Progress::snapshot) {
-            if !snapshot.partitions.is_empty() && !snapshot.is_settled() || snapshot.taking > 0 {
-                return None;
-            }
-            count += snapshot.partitions.len();
-        }
-        Some(count)
-    }
-
-    /// Fails loudly when an engine has ended by itself.
-    pub fn assert_running(&mut self) {
-        if let Some(ended) = self.engines.try_join_next() {
-            panic!("an engine ended by itself: {ended:?}");
-        }
-    }
+fn token_changes() -> TokenChanges {
+    TokenChanges { table: TableNames::new("portal", "bytemark_tokens"), requests_topic: REQUESTS.into() }
 }
 
 fn dead_letters(pipeline: &str) -> DeadLetters {

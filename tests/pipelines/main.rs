@@ -1,0 +1,12 @@
+//! What the contract says of the pipelines, rule by rule: the real engine and the real pipelines over the in-memory
+//! adapters, in virtual time.
+
+mod bad_input;
+mod documents;
+mod engine;
+mod fetching;
+mod kit;
+#[path = "../kit/process.rs"]
+mod process;
+mod requests;
+mod ticks;
