@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("adapters", &["domain", "ports", "adapters"], &["axum", "clap"]),
     ("settings", &["domain"], DRIVERS),
     ("simulator", &[], &["sqlx", "reqwest", "clap"]),
-    ("wiring", &["domain", "ports", "engine", "pipelines", "adapters", "settings", "simulator"], &["reqwest"]),
+    ("wiring", &["domain", "ports", "engine", "pipelines", "adapters", "settings", "simulator"], &[]),
     ("cli", &["domain", "ports", "settings", "wiring"], &["sqlx", "reqwest", "axum"]),
 ];
 const DRIVERS: &[&str] = &["sqlx", "reqwest", "axum", "clap"];
