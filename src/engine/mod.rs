@@ -2,8 +2,8 @@
 //!
 //! Records of each assigned partition lie in a [`window`] while they are handled; those of one key in order, different
 //! keys at once. The outputs of finished records wait until every earlier record of their partition is finished too;
-//! then outputs and the new position are committed together ([`commit`]). Whoever is given a partition takes an epoch and
-//! proves the ownership before the first record ([`take`]). When a dependency is away, consumption waits and one record
+//! then outputs and the new position are committed together (`commit`). Whoever is given a partition takes an epoch and
+//! proves the ownership before the first record (`take`). When a dependency is away, consumption waits and one record
 //! probes it ([`suspension`]). What can never be handled becomes a dead letter ([`dead_letter`]).
 
 use std::time::Duration;

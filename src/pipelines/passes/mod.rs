@@ -1,8 +1,8 @@
 //! `passes`: one request after the other brings a rider's cached passes up to date and tells what changed.
 //!
-//! The way of a request: [`Passes::handle`] decodes it and sees that it lies where it belongs; [`record`] reads the
-//! document, gives out again what an earlier run already stored, decides whether to fetch ([`decision`]), fetches
-//! ([`fetch`]), and writes lists, logs, state and outputs in one compare-and-set ([`change`]).
+//! The way of a request: [`Passes::handle`] decodes it and sees that it lies where it belongs; `record` reads the
+//! document, gives out again what an earlier run already stored, decides whether to fetch (`decision`), fetches
+//! ([`fetch`]), and writes lists, logs, state and outputs in one compare-and-set (`change`).
 
 pub mod answer;
 mod change;
