@@ -31,13 +31,15 @@ struct Watcher {
     /// `PRAGMA data_version`: moves when another connection has committed. Only one connection's values compare.
     data_version: i64,
     refreshed_at: Option<Instant>,
+    /// When SQLite itself was asked.
+    asked_at: Option<Instant>,
 }
 
 impl Ends {
     pub(super) fn new(options: SqliteConnectOptions, interval: Duration) -> Self {
         let options = options.pragma("query_only", "ON").pragma("cache_size", "-64");
         let log = WriteLog::of(&options);
-        let watcher = Watcher { options, connection: None, log, data_version: 0, refreshed_at: None };
+        let watcher = Watcher { options, connection: None, log, data_version: 0, refreshed_at: None, asked_at: None };
         Self {
             known: Mutex::default(),
             moved: watch::Sender::new(()),
@@ -83,7 +85,8 @@ impl Ends {
             return Ok(());
         }
         watcher.refreshed_at = Some(Instant::now());
-        if watcher.log.is_unchanged() {
+        let asked_lately = watcher.asked_at.is_some_and(|at| at.elapsed() < ASK_EVERY);
+        if asked_lately && watcher.log.is_unchanged() {
             return Ok(());
         }
         self.read(&mut watcher).await
@@ -100,6 +103,7 @@ impl Ends {
             watcher.connection = Some(watcher.options.connect().await?);
         }
         let Some(connection) = watcher.connection.as_mut() else { return Ok(()) };
+        watcher.asked_at = Some(Instant::now());
         let stamp = WriteLog::stamp(&watcher.log.path);
         let data_version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
         if data_version != watcher.data_version {
@@ -132,8 +136,13 @@ struct Stamp {
     bytes: u64,
 }
 
-/// File times move in steps; of a file changed this recently, a later change may have the same time.
-const TIME_STEP: Duration = Duration::from_millis(20);
+/// Of a file changed this recently more may be to come under the same time: file times move in steps, and a commit is
+/// to be seen only some time after it was written to the log, when the log was synced, which takes as long as the disk
+/// takes.
+const SETTLING_TIME: Duration = Duration::from_millis(250);
+
+/// SQLite is asked this often whatever the log's time says, for a commit that took even longer to be seen.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl WriteLog {
     fn of(options: &SqliteConnectOptions) -> Self {
@@ -150,6 +159,6 @@ impl WriteLog {
         let metadata = fs::metadata(path).ok()?;
         let modified = metadata.modified().ok()?;
         let age = SystemTime::now().duration_since(modified).ok()?;
-        (age > TIME_STEP).then_some(Stamp { modified, bytes: metadata.len() })
+        (age > SETTLING_TIME).then_some(Stamp { modified, bytes: metadata.len() })
     }
 }
