@@ -1,7 +1,7 @@
 //! The real engine and pipelines under seeded simulation: several processes over one world in which everything goes
 //! wrong now and then. Time is virtual, and the same seed gives the same run.
 //!
-//! `PASSFLOW_SEEDS=N` runs N seeds (40 by default), `PASSFLOW_SEED=S` that one alone.
+//! `PASSFLOW_SEEDS=N` runs N seeds (25 by default), `PASSFLOW_SEED=S` that one alone.
 
 mod foreign;
 mod oracle;
@@ -20,7 +20,7 @@ fn every_change_is_told_exactly_once_whatever_happens() {
     let number = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("PASSFLOW_SEED") {
         Some(seed) => vec![seed],
-        None => REMEMBERED.into_iter().chain(0..number("PASSFLOW_SEEDS").unwrap_or(40)).collect(),
+        None => REMEMBERED.into_iter().chain(0..number("PASSFLOW_SEEDS").unwrap_or(25)).collect(),
     };
     let count = seeds.len();
     let mut sum = scenario::Counts::default();
