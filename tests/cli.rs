@@ -306,12 +306,12 @@ fn topics_are_described() {
     let place = Place::new();
     place.run(&["refresh", "42"]).exits(0);
     let topics = place.run(&["topics", "describe", "--output", "json"]).exits(0).lines();
-    assert_eq!(topics.len(), 1);
-    assert_eq!((&topics[0]["topic"], &topics[0]["records"]), (&"bytemark.pass-requests".into(), &1.into()));
-    assert_eq!(topics[0]["cleanup"], "delete");
-    assert_eq!(topics[0]["partitions"].as_array().unwrap().len(), 12);
+    let requests = topics.iter().find(|topic| topic["topic"] == "bytemark.pass-requests").unwrap();
+    assert_eq!((&requests["records"], &requests["cleanup"]), (&1.into(), &"delete".into()));
+    assert_eq!(requests["partitions"].as_array().unwrap().len(), 12);
     let text = place.run(&["topics", "describe"]).exits(0).stdout();
-    assert!(text.starts_with("TOPIC ") && text.lines().count() == 13, "{text}");
+    let rows = text.lines().filter(|line| line.starts_with("bytemark.pass-requests ")).count();
+    assert!(text.starts_with("TOPIC ") && rows == 12, "{text}");
 }
 
 #[test]

@@ -91,33 +91,36 @@ pub async fn heads_come_in_the_order_asked(storage: &impl Storage) {
     assert_eq!(documents.heads(&[]).await.unwrap(), []);
 }
 
-pub async fn a_touch_moves_time_and_fence_alone(storage: &impl Storage) {
+pub async fn a_touch_with_a_time_moves_the_version(storage: &impl Storage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, touch(&read, 3, Some(1_700_000_000))).await, Written::Yes);
-    let expected = Head { timestamp: 1_700_000_000, fence: Epoch(3), ..read.clone() };
+    let stream = Some(Stream { version: 1, ..Stream::default() });
+    let expected = Head { timestamp: 1_700_000_000, fence: Epoch(3), stream, ..read.clone() };
     assert_eq!(head(&documents, user(1)).await, expected);
-    assert_eq!(apply(&documents, touch(&read, 3, Some(1_700_000_001))).await, Written::Yes, "the version stayed");
+    assert_eq!(apply(&documents, touch(&read, 3, Some(1_700_000_001))).await, Written::No, "an older view");
+    assert_eq!(head(&documents, user(1)).await, expected);
 }
 
 pub async fn a_touch_without_a_time_moves_the_fence_alone(storage: &impl Storage) {
     let (documents, read) = created(storage, user(1)).await;
-    assert_eq!(apply(&documents, touch(&read, 2, Some(55))).await, Written::Yes);
-    assert_eq!(apply(&documents, touch(&read, 3, None)).await, Written::Yes);
-    assert_eq!(head(&documents, user(1)).await, Head { timestamp: 55, fence: Epoch(3), ..read });
+    assert_eq!(apply(&documents, touch(&read, 2, None)).await, Written::Yes);
+    assert_eq!(apply(&documents, touch(&read, 3, None)).await, Written::Yes, "the version stayed");
+    assert_eq!(head(&documents, user(1)).await, Head { fence: Epoch(3), ..read });
 }
 
 pub async fn a_touch_forgets_committed_outputs(storage: &impl Storage) {
     let (documents, read) = created(storage, user(1)).await;
     let keep = change(&read, 1, |change| change.stream.pending = vec![pending(7), pending(8)]);
     assert_eq!(apply(&documents, keep).await, Written::Yes);
-    let read = head(&documents, user(1)).await;
-    for (of, offset, left) in [(partition("u", 3), 9, 2), (partition("t", 3), 8, 1), (partition("t", 3), 8, 1)] {
+    let touches = [(partition("u", 3), 9, 2), (partition("t", 3), 8, 1), (partition("t", 3), 8, 1)];
+    for (version, (of, offset, left)) in (2..).zip(touches) {
+        let read = head(&documents, user(1)).await;
         let write = Write::Touch { timestamp: Some(9), drop_committed: Some((of, offset)) };
         let update = Update { read: Arc::new(read.clone()), epoch: Epoch(1), write };
         assert_eq!(apply(&documents, update).await, Written::Yes);
         let now = head(&documents, user(1)).await;
         assert_eq!(now.stream.as_ref().unwrap().pending.len(), left);
-        assert_eq!((now.stream.unwrap().version, now.timestamp), (1, 9));
+        assert_eq!((now.stream.unwrap().version, now.timestamp), (version, 9));
     }
 }
 

@@ -117,7 +117,8 @@ async fn jobs_that_share_a_transaction_fail_apart() {
     let storage = Sqlite::new().await;
     let documents = storage.documents(1 << 20).await;
     let topics = storage.topics().await;
-    documents.create(&[(user(1), Epoch(1)), (user(2), Epoch(1))]).await.unwrap();
+    documents.create(&[(user(1), Epoch(1)), (user(2), Epoch(1)), (user(3), Epoch(1))]).await.unwrap();
+    let third = crate::documents::head(&documents, user(3)).await;
     let read = crate::documents::head(&documents, user(1)).await;
     let other = crate::documents::head(&documents, user(2)).await;
     let before = documents.document(user(2)).await.unwrap();
@@ -126,12 +127,12 @@ async fn jobs_that_share_a_transaction_fail_apart() {
         // The first one's log is written before the second one fails.
         vec![
             crate::documents::change(&other, 1, |change| change.logs.passes = Some(crate::documents_lists::log(1))),
-            crate::documents::change(&read, 1, |change| change.lists.passes = Some(keep)),
+            crate::documents::change(&third, 1, |change| change.lists.passes = Some(keep)),
         ]
     };
     let good = vec![crate::documents::touch(&read, 1, Some(9))];
     let (bad1, bad2) = (bad(), bad());
-    let (first, second, third, put) = tokio::join!(
+    let (first, second, last, put) = tokio::join!(
         documents.update(&bad1),
         documents.update(&good),
         documents.update(&bad2),
@@ -139,7 +140,7 @@ async fn jobs_that_share_a_transaction_fail_apart() {
     );
     assert_eq!(first.unwrap_err().kind, Failure::Refused);
     assert_eq!(second.unwrap(), [passflow::ports::Written::Yes]);
-    assert_eq!(third.unwrap_err().kind, Failure::Refused);
+    assert_eq!(last.unwrap_err().kind, Failure::Refused);
     put.unwrap();
     assert_eq!(crate::documents::head(&documents, user(1)).await.timestamp, 9);
     assert_eq!(documents.document(user(2)).await.unwrap(), before, "a failed job leaves nothing");

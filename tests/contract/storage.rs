@@ -118,7 +118,7 @@ macro_rules! documents_suite {
             documents::a_created_document_is_empty,
             documents::create_keeps_what_exists,
             documents::heads_come_in_the_order_asked,
-            documents::a_touch_moves_time_and_fence_alone,
+            documents::a_touch_with_a_time_moves_the_version,
             documents::a_touch_without_a_time_moves_the_fence_alone,
             documents::a_touch_forgets_committed_outputs,
             documents::a_change_moves_the_version,

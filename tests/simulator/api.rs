@@ -23,6 +23,8 @@ impl Api {
         let served = tokio::spawn(http::serve(simulator.clone(), listener, async {
             let _ = stopped.await;
         }));
+        // Fails only when another test was first, with the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { simulator, client, base_url, stop, served }
     }

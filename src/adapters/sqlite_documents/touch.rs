@@ -1,9 +1,9 @@
 //! The hot path: refreshes that found nothing new write a time and a fence, many users in one statement.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::{
-    adapters::sqlite_store::{StoreError, Tx, for_rows, json_array},
+    adapters::sqlite_store::{StoreError, Tx, for_rows},
     domain::{cache::Epoch, user_id::UserId},
 };
 
@@ -26,55 +26,31 @@ pub(super) async fn apply(tx: &mut Tx, touches: &[Touch]) -> Result<Vec<bool>, S
     let mut applied = Vec::with_capacity(touches.len());
     for chunk in touches.chunks(MANY) {
         let rows = if chunk.len() == 1 { 1 } else { MANY };
-        let changed = update(tx, chunk, rows).await?;
-        if changed == chunk.len() as u64 {
-            applied.resize(applied.len() + chunk.len(), true);
-        } else {
-            applied.extend(find_applied(tx, chunk).await?);
-        }
+        let users = update(tx, chunk, rows).await?;
+        applied.extend(chunk.iter().map(|touch| users.contains(&touch.user.get())));
     }
     Ok(applied)
 }
 
-/// Rows without values match nobody.
-async fn update(tx: &mut Tx, chunk: &[Touch], rows: usize) -> Result<u64, StoreError> {
+/// The users whose documents matched. Only the statement itself can tell: what another write of the same owner left may
+/// look just like what this one wanted. Rows without values match nobody.
+async fn update(tx: &mut Tx, chunk: &[Touch], rows: usize) -> Result<HashSet<i64>, StoreError> {
     const UPDATE: &str = " UPDATE cache_state SET timestamp = coalesce(touch.timestamp, cache_state.timestamp), \
         version = cache_state.version + (touch.timestamp IS NOT NULL), \
         fence = touch.epoch FROM touch WHERE cache_state.user_id = touch.user_id \
         AND cache_state.version = touch.version AND cache_state.document_version = touch.document_version \
-        AND cache_state.fence <= touch.epoch";
+        AND cache_state.fence <= touch.epoch RETURNING user_id";
     let sql = for_rows(
         "WITH touch (user_id, timestamp, version, document_version, epoch) AS (VALUES ",
         rows,
         5,
         &format!("){UPDATE}"),
     );
-    let mut query = sqlx::query(sql);
+    let mut query = sqlx::query_as(sql);
     for touch in chunk {
         query = query.bind(touch.user.get()).bind(touch.timestamp);
         query = query.bind(touch.version).bind(touch.document_version).bind(touch.epoch.0.cast_signed());
     }
-    Ok(query.execute(&mut tx.connection).await?.rows_affected())
-}
-
-/// A document that was touched has the versions and the very epoch; one that was not differs in one of them, or its
-/// fence is higher.
-async fn find_applied(tx: &mut Tx, chunk: &[Touch]) -> Result<Vec<bool>, StoreError> {
-    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
-        "SELECT user_id, version, document_version, fence FROM cache_state \
-         WHERE user_id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(json_array(chunk.iter().map(|touch| touch.user.get())))
-    .fetch_all(&mut tx.connection)
-    .await?;
-    let states: HashMap<i64, _> = rows
-        .into_iter()
-        .map(|(user, version, document_version, fence)| (user, (version, document_version, fence)))
-        .collect();
-    let is_applied = |touch: &Touch| {
-        let version = touch.version + i64::from(touch.timestamp.is_some());
-        let wanted = (version, touch.document_version, touch.epoch.0.cast_signed());
-        states.get(&touch.user.get()) == Some(&wanted)
-    };
-    Ok(chunk.iter().map(is_applied).collect())
+    let users: Vec<(i64,)> = query.fetch_all(&mut tx.connection).await?;
+    Ok(users.into_iter().map(|(user,)| user).collect())
 }
