@@ -9,6 +9,7 @@ mod storage;
 mod documents;
 mod documents_lists;
 mod members;
+mod memory;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_only;
@@ -19,3 +20,7 @@ mod topics;
 topics_suite!(topics_on_sqlite, crate::sqlite::Sqlite::new);
 documents_suite!(documents_on_sqlite, crate::sqlite::Sqlite::new);
 tokens_suite!(tokens_on_sqlite, crate::sqlite::Sqlite::new);
+
+topics_suite!(topics_in_memory, crate::memory::Memory::new);
+documents_suite!(documents_in_memory, crate::memory::Memory::new);
+tokens_suite!(tokens_in_memory, crate::memory::Memory::new);

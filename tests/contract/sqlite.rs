@@ -68,7 +68,7 @@ impl Storage for Sqlite {
         }
     }
 
-    fn clock(&self) -> &ManualClock {
-        &self.clock
+    async fn set_time(&self, now_ms: i64) {
+        self.clock.set(now_ms);
     }
 }

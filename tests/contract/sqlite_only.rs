@@ -160,12 +160,29 @@ async fn who_joins_anew_takes_over_and_the_earlier_member_is_told() {
     assert!(matches!(told, Event::Revoked { partitions, .. } if partitions.len() == 3));
 }
 
+/// A broker looks at the member alone, and takes what it names: there it is the caller's duty.
+#[tokio::test]
+async fn refuses_a_partition_that_is_not_owned() {
+    let storage = Sqlite::new().await;
+    let topics = storage.topics().await;
+    let mut member = topics.join("g", &["t".into()]).await.unwrap();
+    let Ok(Event::Assigned { ownership, .. }) = member.consumer.next().await else { panic!("not assigned") };
+    let (own, other) = ([partition("t", 0)], partition("other", 0));
+    let position = Position { offset: 1, metadata: String::new() };
+    let positions = vec![(own[0].clone(), position.clone()), (other, position.clone())];
+    let batch = Batch { ownership, outputs: vec![output("out", None, "v")], positions };
+    assert!(matches!(member.committer.commit(batch.clone()).await, Err(CommitError::NotOwner(_))));
+    assert_eq!(read_all(&topics, "out").await, []);
+    assert_eq!(member.consumer.committed(&own).await.unwrap()[0].offset, 0, "none of it was done");
+    member.committer.commit(Batch { positions: vec![(own[0].clone(), position)], ..batch }).await.unwrap();
+}
+
 #[tokio::test]
 async fn old_records_are_trimmed_and_readers_go_on_behind_them() {
     let storage = Sqlite::new().await;
     let topics = storage.sqlite_topics().await;
     for now_ms in [1_000, 2_000, 3_000] {
-        storage.clock().set(now_ms);
+        storage.set_time(now_ms).await;
         topics.append(vec![output("bytemark.ticks", Some("k"), &now_ms.to_string()); 2]).await.unwrap();
         topics.append(vec![output("passflow.dead-letters.state", Some("k"), "v")]).await.unwrap();
     }
@@ -202,7 +219,7 @@ async fn describes_topics_and_groups() {
     assert_eq!(topics.create(&["bytemark.ticks".into()]).await.unwrap(), ["bytemark.ticks".into()]);
     assert_eq!(topics.create(&["bytemark.ticks".into()]).await.unwrap(), []);
     for now_ms in [1_000, 2_000] {
-        storage.clock().set(now_ms);
+        storage.set_time(now_ms).await;
         topics.append(vec![output("bytemark.ticks", Some("k"), "v")]).await.unwrap();
     }
     let mut member = topics.join("g", &["bytemark.ticks".into()]).await.unwrap();

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use crate::{
     domain::{
         cache::{Entry, Epoch, Head, List, LogEntry, PerList, Slot, Stream},
+        object_id,
+        payload_hash::PayloadHash,
         user_id::UserId,
     },
     ports::{Change, Update, Write, Written},
@@ -60,7 +62,7 @@ pub(super) enum Malformed {
 impl Document {
     /// An empty one, as passflow creates it.
     pub fn empty(user_id: UserId, fence: Epoch) -> Self {
-        Self { stream: Some(Stream::default()), fence, ..Self::foreign(user_id) }
+        Self { id: object_id::of_user(user_id), stream: Some(Stream::default()), fence, ..Self::foreign(user_id) }
     }
 
     /// An empty one, as the old service creates it.
@@ -191,7 +193,7 @@ fn fill(slot: &Slot, stored: &[StoredPass]) -> Result<StoredPass, Malformed> {
     }
 }
 
-/// A document as people see it.
+/// A document as people see it: the published names in their published order.
 #[derive(Serialize)]
 struct Text<'a> {
     #[serde(rename = "_id")]
@@ -214,18 +216,23 @@ struct Text<'a> {
 
 #[derive(Serialize)]
 struct PassText<'a> {
-    #[serde(flatten)]
-    entry: &'a Entry,
+    pass_uuid: &'a str,
+    timestamp: i64,
+    status: &'a str,
+    free_ticket_status: i32,
     payload: &'a RawValue,
+    payload_hash: PayloadHash,
+    #[serde(rename = "_id")]
+    id: &'a str,
 }
 
 #[derive(Serialize)]
 struct LogText<'a> {
-    #[serde(rename = "_id")]
-    id: &'a str,
     errors: &'a RawValue,
     server_time: &'a str,
     data: &'a RawValue,
+    #[serde(rename = "_id")]
+    id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -236,14 +243,27 @@ struct StreamText<'a> {
 }
 
 fn pass_texts(passes: &[StoredPass]) -> Result<Vec<PassText<'_>>, Malformed> {
-    passes.iter().map(|pass| Ok(PassText { entry: &pass.entry, payload: raw_bytes(&pass.payload)? })).collect()
+    passes
+        .iter()
+        .map(|StoredPass { entry, payload }| {
+            Ok(PassText {
+                pass_uuid: &entry.pass_uuid,
+                timestamp: entry.timestamp,
+                status: &entry.status,
+                free_ticket_status: entry.free_ticket_status,
+                payload: raw_bytes(payload)?,
+                payload_hash: entry.payload_hash,
+                id: &entry.id,
+            })
+        })
+        .collect()
 }
 
 fn log_texts(log: &[LogEntry]) -> Result<Vec<LogText<'_>>, Malformed> {
     log.iter()
         .map(|entry| {
             let (errors, data) = (raw(&entry.errors)?, raw(&entry.data)?);
-            Ok(LogText { id: &entry.id, errors, server_time: &entry.server_time, data })
+            Ok(LogText { errors, server_time: &entry.server_time, data, id: &entry.id })
         })
         .collect()
 }
