@@ -51,8 +51,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            readers: 3,
-            cache_kib: 2048,
+            readers: 2,
+            cache_kib: 1024,
             busy_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_millis(25),
         }

@@ -55,10 +55,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            window: 256,
-            window_bytes: 16 << 20,
-            concurrency: 256,
-            commit_bytes: 4 << 20,
+            window: 128,
+            window_bytes: 8 << 20,
+            concurrency: 128,
+            commit_bytes: 2 << 20,
             handle_attempts: 5,
             retry_backoff: Duration::from_millis(100),
             probe_min: Duration::from_millis(250),

@@ -36,10 +36,10 @@ impl Engine {
     pub(super) fn read(table: &mut Table<'_>) -> Self {
         let engine = Self {
             dead_letter_topic: table.topic("dead_letter_topic", "passflow.dead-letters"),
-            window: table.number("window", "records a partition", 256, 1..=65_536),
-            window_bytes: table.size("window_bytes", mebibytes(16), mebibytes(1)..=mebibytes(16 * 1024)),
-            concurrency: table.number("concurrency", "records", 256, 1..=65_536),
-            commit_bytes: table.size("commit_bytes", mebibytes(4), 1024..=mebibytes(1024)),
+            window: table.number("window", "records a partition", 128, 1..=65_536),
+            window_bytes: table.size("window_bytes", mebibytes(8), mebibytes(1)..=mebibytes(16 * 1024)),
+            concurrency: table.number("concurrency", "records", 128, 1..=65_536),
+            commit_bytes: table.size("commit_bytes", mebibytes(2), 1024..=mebibytes(1024)),
             handle_attempts: table.number("handle_attempts", "attempts", 5, 1..=1000),
             retry_backoff: table.duration("retry_backoff", millis(100), millis(1)..=minutes(10)),
             probe_backoff_min: table.duration("probe_backoff_min", millis(250), millis(1)..=minutes(1)),

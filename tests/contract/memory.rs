@@ -26,7 +26,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    #[expect(clippy::unused_async, reason = "the suites make every storage in the same way")]
+    #[allow(clippy::unused_async, reason = "the suites make every storage in the same way")]
     pub async fn new() -> Self {
         // The world's time is the runtime's: paused, it moves where a test sets it and where all wait.
         tokio::time::pause();

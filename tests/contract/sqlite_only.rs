@@ -167,14 +167,14 @@ async fn refuses_a_partition_that_is_not_owned() {
     let topics = storage.topics().await;
     let mut member = topics.join("g", &["t".into()]).await.unwrap();
     let Ok(Event::Assigned { ownership, .. }) = member.consumer.next().await else { panic!("not assigned") };
-    let (own, other) = (partition("t", 0), partition("other", 0));
+    let (own, other) = ([partition("t", 0)], partition("other", 0));
     let position = Position { offset: 1, metadata: String::new() };
-    let positions = vec![(own.clone(), position.clone()), (other, position.clone())];
+    let positions = vec![(own[0].clone(), position.clone()), (other, position.clone())];
     let batch = Batch { ownership, outputs: vec![output("out", None, "v")], positions };
     assert!(matches!(member.committer.commit(batch.clone()).await, Err(CommitError::NotOwner(_))));
     assert_eq!(read_all(&topics, "out").await, []);
-    assert_eq!(member.consumer.committed(&[own.clone()]).await.unwrap()[0].offset, 0, "none of it was done");
-    member.committer.commit(Batch { positions: vec![(own, position)], ..batch }).await.unwrap();
+    assert_eq!(member.consumer.committed(&own).await.unwrap()[0].offset, 0, "none of it was done");
+    member.committer.commit(Batch { positions: vec![(own[0].clone(), position)], ..batch }).await.unwrap();
 }
 
 #[tokio::test]
