@@ -1,5 +1,6 @@
 //! The built binary as people use it: arguments, exit codes, what it prints where.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{

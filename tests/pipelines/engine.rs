@@ -43,6 +43,7 @@ impl Handler for Scripted {
 const IN: &str = "in";
 const OUT: &str = "out";
 
+#[expect(clippy::unnecessary_wraps, reason = "what a handler gives")]
 fn done(value: &str) -> Result<Step, Halt> {
     Ok(Step::with(vec![Output { topic: OUT.into(), ..output("k", value) }], "changed"))
 }

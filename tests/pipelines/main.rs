@@ -1,6 +1,8 @@
 //! What the contract says of the pipelines, rule by rule: the real engine and the real pipelines over the in-memory
 //! adapters, in virtual time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic")]
+
 mod bad_input;
 mod documents;
 mod engine;

@@ -42,6 +42,7 @@
 //! `cargo test --test protocol_model -- --nocapture` prints the numbers of states and the
 //! traces; `--ignored` runs the larger ones.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::panic,

@@ -3,7 +3,7 @@
 //!
 //! `PASSFLOW_SEEDS=N` runs N seeds (300 by default), `PASSFLOW_SEED=S` that one alone.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic")]
 
 mod foreign;
 mod oracle;
