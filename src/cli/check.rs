@@ -34,7 +34,8 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
     }
     if let Some(connections) = &connections {
         report.read("console's address", connections.http_listener(), |listener| {
-            listener.as_ref().map_or_else(|| "off".to_owned(), |listener| listener.addr.to_string())
+            let told = |addr| format!("{addr} may be used; this version has no console yet and serves nothing there");
+            listener.as_ref().map_or_else(|| "off".to_owned(), |listener| told(listener.addr))
         })?;
         let names = TopicNames::of(pipelines.as_deref().unwrap_or_default());
         report.tell(&check::store(connections, &names).await)?;

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::handler::Held;
 use crate::domain::{
     payload_hash::PayloadHash,
     poison::Poison,
@@ -61,9 +60,4 @@ impl DeadLetters {
         letter.value = letter.value.map(|value| value.slice(..value.len().min(kept)));
         Output { headers, ..letter }
     }
-}
-
-/// Where a record is held, for messages: `topic/partition/offset`.
-pub fn place(held: &Held, offset: i64) -> String {
-    format!("{}/{offset}", held.partition)
 }

@@ -39,9 +39,7 @@ type Ends = BTreeMap<TopicPartition, i64>;
 
 /// Waits until every pipeline has read its topics to their ends and committed it all, and nothing was put meanwhile; or
 /// until one has waited for a dependency longer than `patience`.
-///
-/// # Errors
-/// None: topics that do not answer count as a dependency that is away.
+/// Topics that do not answer count as a dependency that is away.
 pub async fn reached(topics: &Arc<dyn Topics>, clock: &Arc<dyn Clock>, watched: &[Watched], patience: Duration) -> End {
     let mut before: Option<Ends> = None;
     let mut silent_since_ms = None;
