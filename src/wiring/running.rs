@@ -35,7 +35,7 @@ use crate::{
 const RECORD_BYTES_MAX: usize = 1_048_588;
 
 /// Questions to a store that go out together.
-const BATCH_MAX: usize = 64;
+const BATCH_MAX: usize = 256;
 
 /// What pipelines are put together from.
 pub struct Surroundings {

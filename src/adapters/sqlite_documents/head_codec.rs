@@ -3,15 +3,17 @@
 use bytes::Bytes;
 
 use crate::{
-    adapters::sqlite_store::{BytesWriter, Malformed, Reader, StoreError},
+    adapters::sqlite_store::{BytesWriter, Malformed, Reader},
     domain::{
-        cache::{Entry, List, Pending, PerList, Stream, TokenState, Told},
+        cache::{Entry, List, Pending, PerList, Stream, Then, TokenState, Told},
         payload_hash::PayloadHash,
+        record::Source,
+        ticket_changed::Event,
     },
 };
 
 /// Told apart from what a later passflow may write.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// An entry with the place of its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,7 @@ fn decode_entry(reader: &mut Reader) -> Result<StoredEntry, Malformed> {
 }
 
 /// The state; an empty value is that of a new document.
-pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, StoreError> {
+pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, Malformed> {
     let Some(mut reader) = open(value)? else { return Ok(Stream::default()) };
     let (version, seq, count) = (reader.number()?, reader.number()?, reader.count()?);
     let mut emitted = Vec::with_capacity(count.min(1024));
@@ -80,10 +82,11 @@ pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, StoreError> {
         emitted.push(decode_told(&mut reader)?);
     }
     let token = TokenState { fingerprint: reader.optional_text()?, refused: reader.optional_text()? };
-    Ok(Stream { version, seq, emitted, pending: decode_pending(&reader.bytes()?)?, token })
+    let pending = (0..reader.count()?).map(|_| decode_pending(&mut reader)).collect::<Result<_, _>>()?;
+    Ok(Stream { version, seq, emitted, pending, token })
 }
 
-pub(super) fn encode_stream(stream: &Stream) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode_stream(stream: &Stream) -> Vec<u8> {
     let mut writer = BytesWriter::default();
     writer.number(FORMAT);
     writer.number(stream.version);
@@ -92,8 +95,9 @@ pub(super) fn encode_stream(stream: &Stream) -> Result<Vec<u8>, StoreError> {
     stream.emitted.iter().for_each(|told| encode_told(&mut writer, told));
     writer.optional(stream.token.fingerprint.as_deref().map(str::as_bytes));
     writer.optional(stream.token.refused.as_deref().map(str::as_bytes));
-    writer.bytes(&encode_pending(&stream.pending)?);
-    Ok(writer.0)
+    writer.count(stream.pending.len());
+    stream.pending.iter().for_each(|pending| encode_pending(&mut writer, pending));
+    writer.0
 }
 
 fn encode_told(writer: &mut BytesWriter, told: &Told) {
@@ -114,19 +118,54 @@ fn decode_told(reader: &mut Reader) -> Result<Told, Malformed> {
     })
 }
 
-/// Few documents have any, and these are soon gone: JSON does.
-fn encode_pending(pending: &[Pending]) -> Result<Vec<u8>, StoreError> {
-    if pending.is_empty() {
-        return Ok(Vec::new());
+fn encode_pending(writer: &mut BytesWriter, pending: &Pending) {
+    let Pending { source, events, then } = pending;
+    writer.bytes(source.topic.as_str().as_bytes());
+    writer.number(source.partition.into());
+    writer.signed(source.offset);
+    writer.signed(source.timestamp_ms);
+    writer.count(events.len());
+    for event in events {
+        writer.number(event.seq);
+        writer.bytes(event.occurred_at.as_bytes());
+        writer.bytes(event.value.as_bytes());
+        writer.optional(event.traceparent.as_deref().map(str::as_bytes));
     }
-    serde_json::to_vec(pending).map_err(|error| StoreError::refused(format!("writing pending events: {error}")))
+    let (kind, message) = match then {
+        None => (0, None),
+        Some(Then::Retry { message }) => (1, Some(message)),
+        Some(Then::DeadLetter { message }) => (2, Some(message)),
+    };
+    writer.number(kind);
+    if let Some(message) = message {
+        writer.bytes(message.as_bytes());
+    }
 }
 
-fn decode_pending(json: &[u8]) -> Result<Vec<Pending>, StoreError> {
-    if json.is_empty() {
-        return Ok(Vec::new());
-    }
-    serde_json::from_slice(json).map_err(|error| StoreError::refused(format!("reading pending events: {error}")))
+fn decode_pending(reader: &mut Reader) -> Result<Pending, Malformed> {
+    let source = Source {
+        topic: reader.text()?.as_str().into(),
+        partition: u32::try_from(reader.number()?).map_err(|_| Malformed)?,
+        offset: reader.signed()?,
+        timestamp_ms: reader.signed()?,
+    };
+    let events = (0..reader.count()?).map(|_| decode_event(reader)).collect::<Result<_, _>>()?;
+    let then = match reader.number()? {
+        0 => None,
+        1 => Some(Then::Retry { message: reader.text()? }),
+        2 => Some(Then::DeadLetter { message: reader.text()? }),
+        _ => return Err(Malformed),
+    };
+    Ok(Pending { source, events, then })
+}
+
+fn decode_event(reader: &mut Reader) -> Result<Event, Malformed> {
+    Ok(Event {
+        seq: reader.number()?,
+        occurred_at: reader.text()?,
+        value: reader.text()?,
+        traceparent: reader.optional_text()?,
+    })
 }
 
 fn open(value: Vec<u8>) -> Result<Option<Reader>, Malformed> {
@@ -143,7 +182,6 @@ fn open(value: Vec<u8>) -> Result<Option<Reader>, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{cache::Then, record::Source, ticket_changed::Event};
 
     fn entry(id: i64) -> StoredEntry {
         let entry = Entry {
@@ -184,7 +222,7 @@ mod tests {
             pending: vec![Pending { source, events: vec![event], then }],
             token: TokenState { fingerprint: None, refused: Some("r".to_owned()) },
         };
-        assert_eq!(decode_stream(encode_stream(&stream).unwrap()).unwrap(), stream);
+        assert_eq!(decode_stream(encode_stream(&stream)).unwrap(), stream);
         assert_eq!(decode_stream(Vec::new()).unwrap(), Stream::default());
     }
 }

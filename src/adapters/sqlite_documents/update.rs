@@ -122,7 +122,7 @@ impl Writes {
                 row.timestamp = timestamp.unwrap_or(row.timestamp);
                 row.version += i64::from(timestamp.is_some());
                 row.fence = update.epoch.0.cast_signed();
-                self.put(&row, encode_entries(&old), encode_stream(&stream)?);
+                self.put(&row, encode_entries(&old), encode_stream(&stream));
                 Ok(true)
             }
             Write::Change(change) => {
@@ -144,7 +144,7 @@ impl Writes {
         let new = self.new_lists(&old, &change.lists)?;
         let logs = logs::grown(tx, row.user_id, change).await?;
         row.log_bytes += logs.iter().map(|log| log.grows_by).sum::<i64>();
-        let stream = encode_stream(&change.stream)?;
+        let stream = encode_stream(&change.stream);
         if document_bytes(&new, &change.stream, stream.len(), row.log_bytes) > max_bytes {
             self.new_payloads.truncate(first_new_payload);
             return Ok(false);

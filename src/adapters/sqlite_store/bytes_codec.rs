@@ -75,11 +75,6 @@ impl Reader {
         usize::try_from(self.number()?).map_err(|_| Malformed)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<Bytes, Malformed> {
-        let length = self.count()?;
-        self.take(length)
-    }
-
     pub(crate) fn optional(&mut self) -> Result<Option<Bytes>, Malformed> {
         match self.count()? {
             0 => Ok(None),
@@ -143,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_cut_value_is_an_error() {
-        assert_eq!(Reader(Bytes::from_static(&[5, 1])).bytes(), Err(Malformed));
+        assert_eq!(Reader(Bytes::from_static(&[5, 1])).optional(), Err(Malformed));
         assert_eq!(Reader(Bytes::from_static(&[5, 1])).text(), Err(Malformed));
         assert_eq!(Reader(Bytes::from_static(&[0x80])).number(), Err(Malformed));
         assert_eq!(Reader(Bytes::from_static(&[0x80; 12])).number(), Err(Malformed));
