@@ -16,18 +16,22 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// The member whose key, with its quotes, was read from the input in `quoted`, and starts at `start` in the draft.
+    /// The member whose key, with its quotes, was read from `bytes`, the input, in `quoted`, and starts at `start` in the draft;
+    /// and whether the key may be an array index.
     #[inline(always)]
-    pub(super) fn new(draft: &mut Draft<'_>, start: usize, quoted: Range<usize>) -> Self {
+    pub(super) fn new(draft: &mut Draft<'_>, bytes: &[u8], start: usize, quoted: Range<usize>) -> (Self, bool) {
         let is_same = draft.join(start, quoted.end);
         let key_end = draft.offset_of(quoted.end);
-        let key_hash = if is_same {
-            hash(draft.input().as_bytes(), quoted)
+        let (first, key_hash) = if is_same {
+            hash_in(bytes, quoted)
         } else {
-            let key = draft.get(start..key_end).as_bytes();
-            hash(key, 0..key.len())
+            hash_in(draft.get(start..key_end).as_bytes(), 0..key_end - start)
         };
-        Self { key_hash, start, key_end }
+        (Self { key_hash, start, key_end }, first.is_ascii_digit())
+    }
+
+    fn has_key_of(&self, other: &Self, draft: &Draft<'_>) -> bool {
+        self.key_hash == other.key_hash && self.key(draft) == other.key(draft)
     }
 
     /// The length of [`key`](Self::key).
@@ -93,90 +97,82 @@ fn array_index(key: &str) -> Option<u32> {
 
 const WORD: usize = size_of::<u64>();
 
-/// A quick hash of a key, which lies with its quotes in `quoted`; good enough to tell keys apart that are written by people.
+/// The first byte of the key that lies with its quotes in `quoted`, and a quick hash of it; good enough to tell keys apart
+/// that are written by people.
 ///
-/// It looks at the first eight bytes and the last eight, without a branch on the length, which no CPU could guess.
+/// The hash is of the first byte and the last eight. There is no branch on the key's length, which no CPU could guess.
 #[inline(always)]
-fn hash(bytes: &[u8], quoted: Range<usize>) -> u64 {
-    let (start, end) = (quoted.start + 1, quoted.end - 1);
-    let head = bytes.get(start..).and_then(<[u8]>::first_chunk::<WORD>);
-    let tail = bytes.get(..end).and_then(<[u8]>::last_chunk::<WORD>);
-    let (Some(head), Some(tail)) = (head, tail) else {
-        return hash_at_edge(bytes.get(quoted).unwrap_or_default());
+fn hash_in(bytes: &[u8], quoted: Range<usize>) -> (u8, u64) {
+    let first = bytes.get(quoted.start + 1).copied().unwrap_or_default();
+    let end = quoted.end - 1;
+    let last = bytes.get(end.wrapping_sub(WORD)..end).and_then(|last| <[u8; WORD]>::try_from(last).ok());
+    let Some(last) = last else {
+        return hash_at_start(bytes.get(quoted).unwrap_or_default());
     };
-    // Of a short key both words are the same. The empty one is hashed as the quote beside it.
-    let unused_bits = 64 - 8 * (end - start).clamp(1, WORD);
-    let head = u64::from_le_bytes(*head) << unused_bits;
-    let tail = u64::from_le_bytes(*tail) >> unused_bits;
-    let mixed = head.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed ^ (end - start) as u64).wrapping_mul(0xff51_afd7_ed55_8ccd)
+    let length = end - quoted.start - 1;
+    // The empty key is hashed as the quotes around it.
+    let unused_bits = 8 * (WORD - length.clamp(1, WORD));
+    let word = u64::from_le_bytes(last) >> unused_bits ^ u64::from(first) << 48;
+    (first, word.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// The same for a key with less than a word of text around it.
+/// The same for a key with less than a word of text before its end.
 #[cold]
-fn hash_at_edge(quoted: &[u8]) -> u64 {
-    let padding = [0; WORD];
-    let padded = [&padding, quoted, &padding].concat();
-    hash(&padded, WORD..WORD + quoted.len())
+#[inline(never)]
+fn hash_at_start(quoted: &[u8]) -> (u8, u64) {
+    let padded = [&[0; WORD], quoted].concat();
+    hash_in(&padded, WORD..WORD + quoted.len())
 }
 
-const SLOTS: usize = 256;
-const MEMBERS_IN_SLOTS_MAX: usize = SLOTS / 4;
+const MARKS: usize = 2048;
+/// A mark is numbered by the highest bits of the hash, which are its best.
+const MARK_SHIFT: u32 = u64::BITS - MARKS.ilog2();
+const MEMBERS_COMPARED_MAX: usize = u64::BITS as usize;
 
-/// Finds equal keys in one object after the other, in a small table that is never cleared between them.
+/// Finds equal keys in one object after the other, in a small table that is next to never cleared between them.
 pub(super) struct DuplicateFinder {
-    slots: [Slot; SLOTS],
-    object: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    object: u32,
-    member: u32,
+    /// The last object with a key of this hash.
+    marks: [u8; MARKS],
+    /// The number of the object looked at; 0 is none.
+    object: u8,
 }
 
 impl DuplicateFinder {
     pub(super) fn new() -> Self {
-        let empty = Slot { object: 0, member: 0 };
-        Self { slots: [empty; SLOTS], object: 0 }
+        Self { marks: [0; MARKS], object: 0 }
     }
 
     /// Whether two of `members` have the same key.
     pub(super) fn has_duplicates(&mut self, draft: &Draft<'_>, members: &[Member]) -> bool {
-        // The table's search is quadratic for keys made to collide; the standard set's is not, for any number of keys.
-        if members.len() > MEMBERS_IN_SLOTS_MAX {
+        // Comparing is quadratic for keys made to collide; the standard set is not, for any number of keys.
+        if members.len() > MEMBERS_COMPARED_MAX {
             let mut keys = HashSet::with_capacity(members.len());
             return !members.iter().all(|member| keys.insert(member.key(draft)));
         }
-        self.next_object();
-        (0u32..).zip(members).any(|(index, _)| self.is_known(draft, members, index))
-    }
-
-    fn next_object(&mut self) {
-        self.object = self.object.wrapping_add(1);
-        if self.object == 0 {
-            *self = Self::new();
-            self.object = 1;
-        }
-    }
-
-    /// Whether an earlier member has the key of the one at `index`; else remembers it.
-    #[inline]
-    fn is_known(&mut self, draft: &Draft<'_>, members: &[Member], index: u32) -> bool {
-        let member = &members[index as usize];
-        let mut place = (member.key_hash >> 56) as usize;
-        loop {
-            let slot = &mut self.slots[place % SLOTS];
-            if slot.object != self.object {
-                *slot = Slot { object: self.object, member: index };
-                return false;
-            }
-            let other = &members[slot.member as usize];
-            if other.key_hash == member.key_hash && other.key(draft) == member.key(draft) {
+        let mut suspects = self.suspects(members);
+        while suspects != 0 {
+            let (before, from) = members.split_at(suspects.trailing_zeros() as usize);
+            if from.first().is_some_and(|suspect| before.iter().any(|other| suspect.has_key_of(other, draft))) {
                 return true;
             }
-            place += 1;
+            suspects &= suspects - 1;
         }
+        false
+    }
+
+    /// A bit for each of the members whose key may be that of an earlier one, the lowest for the first.
+    fn suspects(&mut self, members: &[Member]) -> u64 {
+        self.object = self.object.wrapping_add(1);
+        if self.object == 0 {
+            *self = Self { marks: [0; MARKS], object: 1 };
+        }
+        let mut suspects = 0;
+        for (place, member) in members.iter().enumerate() {
+            let mark = &mut self.marks[(member.key_hash >> MARK_SHIFT) as usize];
+            suspects |= u64::from(*mark == self.object) << place;
+            *mark = self.object;
+        }
+        suspects
     }
 }
 

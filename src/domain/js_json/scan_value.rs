@@ -1,50 +1,82 @@
 //! The inside of the reader: one whole value, with a stack of its own for the containers in it.
 
+use fearless_simd::Simd;
+
 use super::members::{Member, Reorder, are_in_order};
 use super::scanner::{Frame, Scanner, end_of_space, error};
 use super::{Error, ErrorKind, number, string};
 
-/// What is to be read next.
-enum Step {
-    Value,
-    /// What follows a value: the end of its container, or a comma (and the next key).
-    AfterValue,
-    Nothing,
+/// What the value belongs to that is being read, or was read last; with the byte that ends it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Container {
+    None = 0,
+    Array = b']',
+    Object = b'}',
 }
 
 impl Scanner<'_> {
     /// Reads the value at `at`; returns the position after it.
     ///
-    /// Positions are handed on, not kept in `self`, so that they stay in a register.
-    pub(super) fn read_value(&mut self, at: usize) -> Result<usize, Error> {
-        let mut next = (Step::Value, at);
+    /// Positions and the input are handed on, not kept in `self`, so that they stay in registers.
+    #[inline(always)]
+    pub(super) fn read_value<S: Simd>(&mut self, simd: S, mut at: usize) -> Result<usize, Error> {
+        let bytes = self.bytes();
+        let mut container = Container::None;
         loop {
-            next = match next {
-                (Step::Value, at) => self.start_value(at)?,
-                (Step::AfterValue, at) => self.after_value(at)?,
-                (Step::Nothing, at) => return Ok(at),
+            let opened = match self.next_byte(bytes, &mut at) {
+                Some(b'"') => {
+                    at = string::read(simd, bytes, &mut self.draft, &mut self.stops, at)?;
+                    None
+                }
+                Some(b'{') => Some(Container::Object),
+                Some(b'[') => Some(Container::Array),
+                _ => {
+                    at = self.read_scalar(bytes, at)?;
+                    None
+                }
             };
+            if let Some(opened) = opened {
+                container = opened;
+                at = self.open(at, container)?;
+                if self.next_byte(bytes, &mut at) != Some(container as u8) {
+                    if container == Container::Object {
+                        at = self.read_key(simd, bytes, at)?;
+                    }
+                    continue;
+                }
+            }
+            loop {
+                if container == Container::None {
+                    return Ok(at);
+                }
+                let byte = self.next_byte(bytes, &mut at);
+                if byte == Some(b',') {
+                    at += 1;
+                    break;
+                }
+                if byte != Some(container as u8) {
+                    return Err(self.unexpected(at));
+                }
+                container = self.close(at);
+                at += 1;
+            }
+            if container == Container::Object {
+                at = self.read_key(simd, bytes, at)?;
+            }
         }
     }
 
-    /// Reads a value, or the start of a container that is not empty.
+    /// Reads what is no string and has nothing inside.
     #[inline(always)]
-    fn start_value(&mut self, mut at: usize) -> Result<(Step, usize), Error> {
-        let byte = self.next_byte(&mut at);
-        if byte == Some(b'"') {
-            let end = string::read(&mut self.draft, &mut self.stops, at)?;
-            return Ok((Step::AfterValue, end));
+    fn read_scalar(&mut self, bytes: &[u8], at: usize) -> Result<usize, Error> {
+        match bytes.get(at) {
+            Some(b'-' | b'0'..=b'9') => number::read(&mut self.draft, at),
+            Some(b'n') => self.literal(at, b"null"),
+            Some(b't') => self.literal(at, b"true"),
+            Some(b'f') => self.literal(at, b"false"),
+            _ => Err(self.unexpected(at)),
         }
-        let end = match byte {
-            Some(b'-' | b'0'..=b'9') => number::read(&mut self.draft, at)?,
-            Some(b'{') => return self.open_object(at),
-            Some(b'[') => return self.open_array(at),
-            Some(b't') => self.literal(at, b"true")?,
-            Some(b'f') => self.literal(at, b"false")?,
-            Some(b'n') => self.literal(at, b"null")?,
-            _ => return Err(self.unexpected(at)),
-        };
-        Ok((Step::AfterValue, end))
     }
 
     #[inline(always)]
@@ -58,27 +90,11 @@ impl Scanner<'_> {
         Err(self.unexpected(at + same))
     }
 
-    fn open_array(&mut self, at: usize) -> Result<(Step, usize), Error> {
-        let mut next = self.open(at, None)?;
-        if self.next_byte(&mut next) == Some(b']') {
-            return Ok((Step::AfterValue, self.close(next)));
-        }
-        Ok((Step::Value, next))
-    }
-
-    fn open_object(&mut self, at: usize) -> Result<(Step, usize), Error> {
-        let mut next = self.open(at, Some(self.members.len()))?;
-        if self.next_byte(&mut next) == Some(b'}') {
-            return Ok((Step::AfterValue, self.close(next)));
-        }
-        Ok((Step::Value, self.read_key(next)?))
-    }
-
-    fn open(&mut self, at: usize, members_from: Option<usize>) -> Result<usize, Error> {
+    fn open(&mut self, at: usize, container: Container) -> Result<usize, Error> {
         self.check_depth(at)?;
         self.frames.push(Frame {
             start: self.draft.offset_of(at),
-            members_from,
+            members_from: (container == Container::Object).then_some(self.members.len()),
             index_like_keys_before: self.index_like_keys,
         });
         Ok(at + 1)
@@ -91,49 +107,37 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Reads a key and its colon from `bytes`, the input; returns the position after them.
     #[inline(always)]
-    fn after_value(&mut self, mut at: usize) -> Result<(Step, usize), Error> {
-        let Some(frame) = self.frames.last() else {
-            return Ok((Step::Nothing, at));
-        };
-        let is_object = frame.members_from.is_some();
-        match self.next_byte(&mut at) {
-            Some(b',') if is_object => Ok((Step::Value, self.read_key(at + 1)?)),
-            Some(b',') => Ok((Step::Value, at + 1)),
-            Some(b'}') if is_object => Ok((Step::AfterValue, self.close(at))),
-            Some(b']') if !is_object => Ok((Step::AfterValue, self.close(at))),
-            _ => Err(self.unexpected(at)),
-        }
-    }
-
-    /// Reads a key and its colon; returns the position after them.
-    #[inline(always)]
-    pub(super) fn read_key(&mut self, mut at: usize) -> Result<usize, Error> {
-        if self.next_byte(&mut at) != Some(b'"') {
+    pub(super) fn read_key<S: Simd>(&mut self, simd: S, bytes: &[u8], mut at: usize) -> Result<usize, Error> {
+        if self.next_byte(bytes, &mut at) != Some(b'"') {
             return Err(self.unexpected(at));
         }
         let start = self.draft.offset_of(at);
-        let mut end = string::read(&mut self.draft, &mut self.stops, at)?;
-        // A digit, or an escape that may be one.
-        let first = self.bytes().get(at + 1);
-        let is_index_like = matches!(first, Some(b'0'..=b'9' | b'\\'));
-        self.index_like_keys += usize::from(is_index_like);
-        let member = Member::new(&mut self.draft, start, at..end);
+        let mut end = string::read(simd, bytes, &mut self.draft, &mut self.stops, at)?;
+        let (member, is_index_like) = Member::new(&mut self.draft, bytes, start, at..end);
+        if is_index_like {
+            self.index_like_keys += 1;
+        }
         self.members.push(member);
-        if self.next_byte(&mut end) != Some(b':') {
+        if self.next_byte(bytes, &mut end) != Some(b':') {
             return Err(self.unexpected(end));
         }
         Ok(end + 1)
     }
 
-    /// Closes the container opened last, whose closing bracket is at `at`; returns the position after it.
-    fn close(&mut self, at: usize) -> usize {
+    /// Closes the container opened last, whose closing bracket is at `at`; returns that around it.
+    fn close(&mut self, at: usize) -> Container {
         if let Some(frame) = self.frames.pop()
             && let Some(members_from) = frame.members_from
         {
             self.close_object(&frame, members_from, self.draft.offset_of(at));
         }
-        at + 1
+        match self.frames.last() {
+            None => Container::None,
+            Some(Frame { members_from: None, .. }) => Container::Array,
+            Some(_) => Container::Object,
+        }
     }
 
     fn close_object(&mut self, frame: &Frame, members_from: usize, end: usize) {
@@ -154,20 +158,22 @@ impl Scanner<'_> {
 
     /// The next byte that is not white space, left unread; the white space is left out of the draft.
     #[inline(always)]
-    fn next_byte(&mut self, at: &mut usize) -> Option<u8> {
-        match self.bytes().get(*at) {
-            Some(b'\0'..=b' ') => self.leave_out_space(at),
-            byte => byte.copied(),
+    fn next_byte(&mut self, bytes: &[u8], at: &mut usize) -> Option<u8> {
+        let byte = *bytes.get(*at)?;
+        if byte > b' ' {
+            return Some(byte);
         }
+        *at = self.leave_out_space(*at);
+        bytes.get(*at).copied()
     }
 
+    /// Returns the position after the white space at `at`.
     #[inline(never)]
-    fn leave_out_space(&mut self, at: &mut usize) -> Option<u8> {
-        let end = end_of_space(self.bytes(), *at);
-        if end > *at {
-            self.draft.leave_out(*at..end);
-            *at = end;
+    fn leave_out_space(&mut self, at: usize) -> usize {
+        let end = end_of_space(self.bytes(), at);
+        if end > at {
+            self.draft.leave_out(at..end);
         }
-        self.bytes().get(end).copied()
+        end
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use fearless_simd::{Level, dispatch};
+
 use super::draft::Draft;
 use super::members::{DuplicateFinder, Member, Reorder};
 use super::stops::Stops;
@@ -29,6 +31,8 @@ pub struct Scanner<'a> {
     pub(super) index_like_keys: usize,
     pub(super) duplicates: DuplicateFinder,
     pub(super) stops: Stops,
+    /// What the CPU's vectors can do.
+    level: Level,
 }
 
 /// An open container.
@@ -57,7 +61,8 @@ impl<'a> Scanner<'a> {
             reorders: Vec::new(),
             index_like_keys: 0,
             duplicates: DuplicateFinder::new(),
-            stops: Stops::new(text.as_bytes()),
+            stops: Stops::new(),
+            level: Level::new(),
         }
     }
 
@@ -100,7 +105,7 @@ impl<'a> Scanner<'a> {
         self.peek();
         self.draft.begin(self.position);
         self.members.clear();
-        self.position = self.read_key(self.position)?;
+        self.position = dispatch!(self.level, simd => self.read_key(simd, self.bytes(), self.position))?;
         let key = match self.members.first() {
             Some(key) if self.draft.is_verbatim() => self.draft.verbatim(1..key.key_end - 1).into(),
             Some(key) => key.key(&self.draft).to_owned().into(),
@@ -144,7 +149,7 @@ impl<'a> Scanner<'a> {
         self.frames.clear();
         self.members.clear();
         self.reorders.clear();
-        self.position = self.read_value(self.position)?;
+        self.position = dispatch!(self.level, simd => self.read_value(simd, self.position))?;
         if !self.draft.is_verbatim() {
             self.draft.settle(self.position);
         }

@@ -1,6 +1,6 @@
 //! Where a string's plain text stops, found for a block of bytes at once.
 
-use wide::u8x16;
+use fearless_simd::{Simd, SimdBase as _, SimdFrom as _, SimdMask as _, u8x64};
 
 const BLOCK: usize = 64;
 
@@ -15,61 +15,102 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        Self { block_start: 0, mask: mask_of(bytes, 0) }
+    /// Stops of no block as yet.
+    pub(super) fn new() -> Self {
+        Self { block_start: usize::MAX, mask: 0 }
     }
 
     /// The position of the first stop from `position` on, or the end of `bytes`, which must be the same each time.
     #[inline(always)]
-    pub(super) fn next(&mut self, bytes: &[u8], position: usize) -> usize {
-        let block_start = position - position % BLOCK;
-        if block_start != self.block_start {
-            *self = Self { block_start, mask: mask_of(bytes, block_start) };
+    pub(super) fn next<S: Simd>(&mut self, simd: S, bytes: &[u8], position: usize) -> usize {
+        if position - position % BLOCK == self.block_start {
+            let ahead = self.mask >> (position % BLOCK);
+            if ahead != 0 {
+                return position + ahead.trailing_zeros() as usize;
+            }
         }
-        let ahead = self.mask >> (position % BLOCK);
-        if ahead != 0 {
-            return position + ahead.trailing_zeros() as usize;
-        }
-        self.next_in_later_block(bytes)
+        self.next_elsewhere(simd, bytes, position)
     }
 
-    fn next_in_later_block(&mut self, bytes: &[u8]) -> usize {
-        loop {
-            self.block_start += BLOCK;
-            if self.block_start >= bytes.len() {
-                self.mask = 0;
-                return bytes.len();
-            }
-            self.mask = mask_of(bytes, self.block_start);
-            if self.mask != 0 {
-                return self.block_start + self.mask.trailing_zeros() as usize;
-            }
-        }
+    /// Not inlined: where strings are read the registers are needed for other things.
+    #[inline(never)]
+    fn next_elsewhere<S: Simd>(&mut self, simd: S, bytes: &[u8], position: usize) -> usize {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                // The block at hand has no stop ahead, or `next` would have found it.
+                let mut from = position;
+                if from - from % BLOCK == self.block_start {
+                    from = self.block_start + BLOCK;
+                }
+                while from < bytes.len() {
+                    let block_start = from - from % BLOCK;
+                    *self = Self { block_start, mask: mask_of(simd, bytes, block_start) };
+                    let ahead = self.mask >> (from % BLOCK);
+                    if ahead != 0 {
+                        return from + ahead.trailing_zeros() as usize;
+                    }
+                    from = block_start + BLOCK;
+                }
+                bytes.len()
+            },
+        )
     }
 }
 
 /// The mask of the block at `start`; the end of `bytes` is a stop, too.
-#[inline]
-fn mask_of(bytes: &[u8], start: usize) -> u64 {
+#[inline(always)]
+fn mask_of<S: Simd>(simd: S, bytes: &[u8], start: usize) -> u64 {
     let rest = bytes.get(start..).unwrap_or_default();
-    if let Some(block) = rest.first_chunk::<BLOCK>() {
-        return mask_of_block(block);
-    }
+    let filled_up;
+    let block = if let Some(block) = rest.first_chunk::<BLOCK>() {
+        block
+    } else {
+        filled_up = fill_up(rest);
+        &filled_up
+    };
+    // Called in one place: of two masks that meet the compiler makes 64 single bits.
+    mask_of_block(simd, block)
+}
+
+#[cold]
+#[inline(never)]
+fn fill_up(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..rest.len()].copy_from_slice(rest);
-    mask_of_block(&block)
+    block
 }
 
-#[inline]
-fn mask_of_block(block: &[u8; BLOCK]) -> u64 {
-    let (parts, _) = block.as_chunks::<16>();
-    parts.iter().rev().fold(0, |mask, part| mask << 16 | u64::from(mask_of_part(u8x16::from(*part))))
-}
-
-#[inline]
-fn mask_of_part(part: u8x16) -> u32 {
-    let quotes = part.simd_eq(u8x16::splat(b'"'));
-    let backslashes = part.simd_eq(u8x16::splat(b'\\'));
-    let controls = part.min(u8x16::splat(0x1f)).simd_eq(part);
+#[inline(always)]
+fn mask_of_block<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u64 {
+    let block = u8x64::simd_from(simd, *block);
+    let quotes = block.simd_eq(b'"');
+    let backslashes = block.simd_eq(b'\\');
+    let controls = block.simd_le(0x1f);
     (quotes | backslashes | controls).to_bitmask()
+}
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::{Level, dispatch};
+
+    use super::*;
+
+    #[test]
+    fn stops_are_found_with_the_vectors_of_this_cpu_and_the_least_ones() {
+        let every_byte: Vec<u8> = (0..=255).rev().collect();
+        let sparse = [&[b'a'; 200][..], b"\"", &[0xff; 63], b"\\", &[b' '; 130], b"\x1f!"].concat();
+        for bytes in [every_byte, sparse] {
+            let is_stop = |byte: &u8| matches!(byte, b'"' | b'\\' | ..=0x1f);
+            for level in [Level::baseline(), Level::new()] {
+                let mut stops = Stops::new();
+                for position in 0..bytes.len() {
+                    let rest = &bytes[position..];
+                    let expected = position + rest.iter().position(is_stop).unwrap_or(rest.len());
+                    let found = dispatch!(level, simd => stops.next(simd, &bytes, position));
+                    assert_eq!(found, expected, "from {position}, {level:?}");
+                }
+            }
+        }
+    }
 }

@@ -2,19 +2,30 @@
 
 use std::borrow::Cow;
 
+use fearless_simd::Simd;
+
 use super::draft::Draft;
 use super::stops::Stops;
 use super::{Error, ErrorKind};
 
-/// Reads the string whose opening quote is at `position`; returns the position after the closing quote.
+/// Reads the string whose opening quote is at `position` in `bytes`, the input of `draft`; returns the position after the
+/// closing quote.
 #[inline(always)]
-pub(super) fn read(draft: &mut Draft<'_>, stops: &mut Stops, position: usize) -> Result<usize, Error> {
-    let bytes = draft.input().as_bytes();
+pub(super) fn read<S: Simd>(
+    simd: S,
+    bytes: &[u8],
+    draft: &mut Draft<'_>,
+    stops: &mut Stops,
+    position: usize,
+) -> Result<usize, Error> {
     let mut position = position + 1;
     loop {
-        position = stops.next(bytes, position);
-        match bytes.get(position) {
-            Some(b'"') => return Ok(position + 1),
+        position = stops.next(simd, bytes, position);
+        let stop = bytes.get(position);
+        if stop == Some(&b'"') {
+            return Ok(position + 1);
+        }
+        match stop {
             Some(b'\\') => position = read_escape(draft, position)?,
             Some(_) => return Err(error(ErrorKind::ControlCharacter, position)),
             None => return Err(error(ErrorKind::UnexpectedEnd, position)),

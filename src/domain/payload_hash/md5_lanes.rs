@@ -3,9 +3,11 @@
 #![expect(clippy::inline_always, reason = "measured: vectors stay in registers")]
 
 mod compress;
+mod word;
 
-use compress::{Word, compress};
-use wide::{u32x4, u32x8};
+use compress::compress;
+use fearless_simd::{Level, Simd, dispatch, u32x4, u32x8, u32x16};
+use word::Word;
 
 const BLOCK: usize = 64;
 const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
@@ -17,14 +19,26 @@ pub(super) fn digest(text: &[u8]) -> [u8; 16] {
 
 /// The MD5 of each text, in the order of `texts`.
 pub(super) fn digest_many(texts: &[&[u8]]) -> Vec<[u8; 16]> {
+    digest_many_at(Level::new(), texts)
+}
+
+fn digest_many_at(level: Level, texts: &[&[u8]]) -> Vec<[u8; 16]> {
     let mut digests = vec![[0; 16]; texts.len()];
-    // Widths by measurement: a vector that is mostly idle costs as much as a full one.
     match texts.len() {
-        0 | 1 => digest_in_lanes::<u32, 1>(texts, &mut digests),
-        2..=4 => digest_in_lanes::<u32x4, 4>(texts, &mut digests),
-        _ => digest_in_lanes::<u32x8, 8>(texts, &mut digests),
+        0 | 1 => digest_in_lanes::<u32, 1>((), texts, &mut digests),
+        _ => dispatch!(level, simd => digest_in_vectors(simd, texts, &mut digests)),
     }
     digests
+}
+
+/// Widths by measurement: a vector that is mostly idle costs as much as a full one.
+#[inline(always)]
+fn digest_in_vectors<S: Simd>(simd: S, texts: &[&[u8]], digests: &mut [[u8; 16]]) {
+    match texts.len() {
+        ..=4 => digest_in_lanes::<u32x4<S>, 4>(simd, texts, digests),
+        5..=8 => digest_in_lanes::<u32x8<S>, 8>(simd, texts, digests),
+        _ => digest_in_lanes::<u32x16<S>, 16>(simd, texts, digests),
+    }
 }
 
 /// A text being hashed: its whole blocks where they lie, then its last bytes with MD5's padding.
@@ -62,7 +76,8 @@ impl<'a> Message<'a> {
     }
 }
 
-fn digest_in_lanes<W: Word<N>, const N: usize>(texts: &[&[u8]], digests: &mut [[u8; 16]]) {
+#[inline(always)]
+fn digest_in_lanes<W: Word<N>, const N: usize>(token: W::Token, texts: &[&[u8]], digests: &mut [[u8; 16]]) {
     // Longest first, so that no long message is left alone at the end.
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_unstable_by_key(|&index| std::cmp::Reverse(texts[index].len()));
@@ -75,7 +90,7 @@ fn digest_in_lanes<W: Word<N>, const N: usize>(texts: &[&[u8]], digests: &mut [[
         if active <= 1 {
             break;
         }
-        let run = run_blocks::<W, N>(&lanes, &mut states);
+        let run = run_blocks::<W, N>(token, &lanes, &mut states);
         retire(&mut lanes, &states, run, digests);
     }
     for (lane, message) in lanes.into_iter().enumerate() {
@@ -103,28 +118,28 @@ fn refill<'a, const N: usize>(
 }
 
 /// Hashes blocks in all lanes until the first of them has to change its place to read from; returns how many blocks.
-fn run_blocks<W: Word<N>, const N: usize>(lanes: &[Option<Message<'_>>; N], states: &mut [[u32; N]; 4]) -> usize {
+#[inline(always)]
+fn run_blocks<W: Word<N>, const N: usize>(
+    token: W::Token,
+    lanes: &[Option<Message<'_>>; N],
+    states: &mut [[u32; N]; 4],
+) -> usize {
     let idle: &[[u8; BLOCK]] = lanes.iter().flatten().next().map_or(&[], Message::blocks_ahead);
     // An idle lane hashes what another one does: its state is never looked at.
     let ahead: [&[[u8; BLOCK]]; N] =
         std::array::from_fn(|lane| lanes[lane].as_ref().map_or(idle, Message::blocks_ahead));
     let run = ahead.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
 
-    let mut state = states.map(W::from_lanes);
+    let [a, b, c, d] = *states;
+    let mut state =
+        [W::from_lanes(token, a), W::from_lanes(token, b), W::from_lanes(token, c), W::from_lanes(token, d)];
     for place in 0..run {
         let blocks: [&[u8; BLOCK]; N] = ahead.map(|blocks| &blocks[place]);
-        compress(&mut state, &words(blocks));
+        compress(token, &mut state, &W::of_blocks(token, blocks));
     }
-    *states = state.map(W::into_lanes);
+    let [a, b, c, d] = state;
+    *states = [a.into_lanes(), b.into_lanes(), c.into_lanes(), d.into_lanes()];
     run
-}
-
-/// The 16 words of a block, each of all lanes.
-#[inline(always)]
-fn words<W: Word<N>, const N: usize>(blocks: [&[u8; BLOCK]; N]) -> [W; 16] {
-    std::array::from_fn(|word| {
-        W::from_lanes(std::array::from_fn(|lane| u32::from_le_bytes(blocks[lane].as_chunks::<4>().0[word])))
-    })
 }
 
 /// Counts the run in every lane, and takes out the digests of the messages that are done.
@@ -150,7 +165,7 @@ fn finish_alone(mut message: Message<'_>, state: [u32; 4]) -> [u8; 16] {
     while !message.blocks_ahead().is_empty() {
         let blocks = message.blocks_ahead();
         for block in blocks {
-            compress(&mut state, &words([block]));
+            compress((), &mut state, &u32::of_blocks((), [block]));
         }
         message.blocks_done += blocks.len();
     }
@@ -167,4 +182,21 @@ fn digest_of(state: [u32; 4]) -> [u8; 16] {
         *bytes = word.to_le_bytes();
     }
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_gives_the_same_with_the_vectors_of_this_cpu_and_the_least_ones() {
+        let text: Vec<u8> = (0..=255).cycle().take(20_000).collect();
+        for count in [2, 4, 5, 8, 9, 16, 40] {
+            let texts: Vec<&[u8]> = (0..count).map(|index| &text[index..index * 37 % 1_000 * 3 + index]).collect();
+            let alone: Vec<[u8; 16]> = texts.iter().map(|text| digest(text)).collect();
+            for level in [Level::baseline(), Level::new()] {
+                assert_eq!(digest_many_at(level, &texts), alone, "{count} texts, {level:?}");
+            }
+        }
+    }
 }

@@ -1,63 +1,6 @@
 //! MD5's compression function (RFC 1321, 3.4) over words that are single numbers or vectors of them.
 
-use std::ops::{BitAnd, BitOr, BitXor};
-
-use wide::{u32x4, u32x8};
-
-/// A 32-bit word of `N` messages at once.
-pub(super) trait Word<const N: usize>:
-    Copy + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self>
-{
-    fn from_lanes(lanes: [u32; N]) -> Self;
-    fn into_lanes(self) -> [u32; N];
-    fn plus(self, other: Self) -> Self;
-    fn rotate_left_by<const LEFT: u32, const RIGHT: u32>(self) -> Self;
-}
-
-impl Word<1> for u32 {
-    #[inline(always)]
-    fn from_lanes([word]: [u32; 1]) -> Self {
-        word
-    }
-    #[inline(always)]
-    fn into_lanes(self) -> [u32; 1] {
-        [self]
-    }
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-    #[inline(always)]
-    fn rotate_left_by<const LEFT: u32, const RIGHT: u32>(self) -> Self {
-        self.rotate_left(LEFT)
-    }
-}
-
-macro_rules! vector_word {
-    ($vector:ty, $lanes:literal) => {
-        impl Word<$lanes> for $vector {
-            #[inline(always)]
-            fn from_lanes(lanes: [u32; $lanes]) -> Self {
-                Self::from(lanes)
-            }
-            #[inline(always)]
-            fn into_lanes(self) -> [u32; $lanes] {
-                self.to_array()
-            }
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                self + other
-            }
-            #[inline(always)]
-            fn rotate_left_by<const LEFT: u32, const RIGHT: u32>(self) -> Self {
-                (self << LEFT) | (self >> RIGHT)
-            }
-        }
-    };
-}
-
-vector_word!(u32x4, 4);
-vector_word!(u32x8, 8);
+use super::word::Word;
 
 /// `floor(2^32 * abs(sin(i + 1)))`
 #[rustfmt::skip]
@@ -81,51 +24,51 @@ const SINES: [u32; 64] = [
 ];
 
 macro_rules! step {
-    ($mix:ident, $a:ident, $b:ident, $c:ident, $d:ident, $words:ident[$word:expr], $sine:expr, $left:literal) => {
-        let constant = W::from_lanes([SINES[$sine]; N]);
-        let sum = $a.plus($words[$word % 16].plus(constant)).plus($mix($b, $c, $d));
+    ($token:ident, $mix:ident, $a:ident, $b:ident, $c:ident, $d:ident, $words:ident[$word:expr], $sine:expr, $left:literal) => {
+        let constant = W::splat($token, SINES[$sine]);
+        let sum = $mix($a.plus($words[$word % 16].plus(constant)), $b, $c, $d);
         $a = $b.plus(sum.rotate_left_by::<$left, { 32 - $left }>());
     };
 }
 
 /// Four steps, after which the four state words are back in their places.
 macro_rules! four_steps {
-    ($mix:ident, $state:tt, $words:ident, $first:expr, $factor:literal, $offset:literal, $turns:tt) => {
-        four_steps!(@ $mix, $state, $words, $first, $factor, $offset, $turns)
+    ($token:ident, $mix:ident, $state:tt, $words:ident, $first:expr, $factor:literal, $offset:literal, $turns:tt) => {
+        four_steps!(@ $token, $mix, $state, $words, $first, $factor, $offset, $turns)
     };
-    (@ $mix:ident, ($a:ident $b:ident $c:ident $d:ident), $words:ident, $first:expr, $factor:literal, $offset:literal,
+    (@ $token:ident, $mix:ident, ($a:ident $b:ident $c:ident $d:ident), $words:ident, $first:expr, $factor:literal, $offset:literal,
      ($r0:literal $r1:literal $r2:literal $r3:literal)) => {
-        step!($mix, $a, $b, $c, $d, $words[$first * $factor + $offset], $first, $r0);
-        step!($mix, $d, $a, $b, $c, $words[($first + 1) * $factor + $offset], $first + 1, $r1);
-        step!($mix, $c, $d, $a, $b, $words[($first + 2) * $factor + $offset], $first + 2, $r2);
-        step!($mix, $b, $c, $d, $a, $words[($first + 3) * $factor + $offset], $first + 3, $r3);
+        step!($token, $mix, $a, $b, $c, $d, $words[$first * $factor + $offset], $first, $r0);
+        step!($token, $mix, $d, $a, $b, $c, $words[($first + 1) * $factor + $offset], $first + 1, $r1);
+        step!($token, $mix, $c, $d, $a, $b, $words[($first + 2) * $factor + $offset], $first + 2, $r2);
+        step!($token, $mix, $b, $c, $d, $a, $words[($first + 3) * $factor + $offset], $first + 3, $r3);
     };
 }
 
 macro_rules! round {
-    ($mix:ident, $state:tt, $words:ident, $first:literal, $factor:literal, $offset:literal, $turns:tt) => {
-        four_steps!($mix, $state, $words, $first, $factor, $offset, $turns);
-        four_steps!($mix, $state, $words, $first + 4, $factor, $offset, $turns);
-        four_steps!($mix, $state, $words, $first + 8, $factor, $offset, $turns);
-        four_steps!($mix, $state, $words, $first + 12, $factor, $offset, $turns);
+    ($token:ident, $mix:ident, $state:tt, $words:ident, $first:literal, $factor:literal, $offset:literal, $turns:tt) => {
+        four_steps!($token, $mix, $state, $words, $first, $factor, $offset, $turns);
+        four_steps!($token, $mix, $state, $words, $first + 4, $factor, $offset, $turns);
+        four_steps!($token, $mix, $state, $words, $first + 8, $factor, $offset, $turns);
+        four_steps!($token, $mix, $state, $words, $first + 12, $factor, $offset, $turns);
     };
 }
 
 /// Takes one block's 16 words into `state`, in every lane.
 #[expect(clippy::many_single_char_names, reason = "the names of the RFC")]
 #[inline(always)]
-pub(super) fn compress<W: Word<N>, const N: usize>(state: &mut [W; 4], words: &[W; 16]) {
-    let ones = W::from_lanes([!0; N]);
-    let f = |b: W, c: W, d: W| d ^ (b & (c ^ d));
-    let g = |b: W, c: W, d: W| c ^ (d & (b ^ c));
-    let h = |b: W, c: W, d: W| b ^ c ^ d;
-    let i = |b: W, c: W, d: W| c ^ (b | (d ^ ones));
+pub(super) fn compress<W: Word<N>, const N: usize>(token: W::Token, state: &mut [W; 4], words: &[W; 16]) {
+    // `b` is known last, so each waits for it as late as it can.
+    let f = |sum: W, b: W, c: W, d: W| sum.plus(d ^ (b & (c ^ d)));
+    let g = |sum: W, b: W, c: W, d: W| sum.plus(c & !d).plus(b & d);
+    let h = |sum: W, b: W, c: W, d: W| sum.plus(b ^ (c ^ d));
+    let i = |sum: W, b: W, c: W, d: W| sum.plus(c ^ (b | !d));
 
     let [mut a, mut b, mut c, mut d] = *state;
-    round!(f, (a b c d), words, 0, 1, 0, (7 12 17 22));
-    round!(g, (a b c d), words, 16, 5, 1, (5 9 14 20));
-    round!(h, (a b c d), words, 32, 3, 5, (4 11 16 23));
-    round!(i, (a b c d), words, 48, 7, 0, (6 10 15 21));
+    round!(token, f, (a b c d), words, 0, 1, 0, (7 12 17 22));
+    round!(token, g, (a b c d), words, 16, 5, 1, (5 9 14 20));
+    round!(token, h, (a b c d), words, 32, 3, 5, (4 11 16 23));
+    round!(token, i, (a b c d), words, 48, 7, 0, (6 10 15 21));
 
     let [a0, b0, c0, d0] = *state;
     *state = [a0.plus(a), b0.plus(b), c0.plus(c), d0.plus(d)];
