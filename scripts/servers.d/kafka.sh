@@ -6,7 +6,7 @@ kafka_address() { echo "127.0.0.1:$1"; }
 kafka_java() { java "${java_options[@]}" -cp "$(jars_dir kafka)/*" "$@"; }
 
 # Formatting storage takes a Java process of its own, so it is done once and copied.
-kafka_template() { echo "$cache/kafka-template-$(fingerprint "$files/pom.xml" "$files/kafka.sh")"; }
+kafka_template() { echo "$cache/kafka-template-$(fingerprint "$files/pom.xml")"; }
 
 fill_kafka_template() {
     kafka_settings 1 2 "$1/data" >"$1/format.properties"
@@ -16,6 +16,7 @@ fill_kafka_template() {
 
 # kafka_settings PORT CONTROLLER_PORT DIRECTORY
 # Written data is left to the system's cache: it outlives a killed process, which is what the tests do to it.
+# A restarted broker is let in once its earlier life's session is over: 3 s, not 9.
 # No topic is made by being mentioned, as in production: a test that forgot one shall fail.
 kafka_settings() {
     cat <<PROPERTIES
@@ -51,7 +52,10 @@ log.segment.bytes=67108864
 log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=2097152
 log.cleaner.threads=1
-controlled.shutdown.enable=false
+controller.quorum.election.timeout.ms=100
+controller.quorum.election.backoff.max.ms=100
+broker.heartbeat.interval.ms=300
+broker.session.timeout.ms=3000
 PROPERTIES
 }
 

@@ -4,7 +4,7 @@
 mysql_address() { echo "mysql://passflow:passflow@127.0.0.1:$1/portal"; }
 
 # Making the system tables takes seconds, so it is done once for each version and copied.
-mysql_template() { echo "$cache/mariadb-template-$( (mariadbd --version; cat "$files/mysql.sh") | fingerprint -)"; }
+mysql_template() { echo "$cache/mariadb-template-$(mariadbd --version | fingerprint -)"; }
 
 fill_mysql_template() {
     say "preparing MariaDB's system tables"
