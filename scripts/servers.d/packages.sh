@@ -8,9 +8,9 @@ apt_install() {
     local as_root=()
     [[ $(id -u) == 0 ]] || as_root=(sudo)
     say "installing $*"
-    "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 update -qq >&2
+    "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 update -qq >/dev/null
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@" >&2
+        apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # need COMMAND PACKAGE...: installs the packages when the command is missing.
