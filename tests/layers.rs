@@ -23,7 +23,7 @@ const DRIVERS: &[&str] = &["sqlx", "reqwest", "axum", "clap"];
 const FILE_LINES_MAX: usize = 300;
 const FUNCTION_LINES_MAX: usize = 60;
 /// Files that were longer when the rule came, with their length then.
-const LONGER_FILES: &[(&str, usize)] = &[("src/pipelines/passes/record.rs", 313)];
+const LONGER_FILES: &[(&str, usize)] = &[];
 
 #[test]
 fn sources_keep_the_rules() {

@@ -90,6 +90,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(pipeline = self.parts.pipeline, %error, "commit failed; reading again from the last one");
                 self.refused_commits = 0;
+                self.taking.failed(&error, now_ms);
                 self.tasks.abort(|_| true);
                 self.partitions.retake_all();
                 self.taking.later(now_ms, &mut self.parts.random);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::record::TopicName,
-    ports::{Clock, Committer, Consumer, Failure, Ownership, PortError, Topics},
+    ports::{Clock, Committer, Consumer, Dependency, Failure, Ownership, PortError, Topics},
 };
 
 /// What a loop is made of.
@@ -61,6 +61,8 @@ pub struct Engine {
     pub(super) suspension: Option<Suspension>,
     pub(super) consumer_due_ms: i64,
     pub(super) consumer_backoff: Backoff,
+    /// Reading fails, and since when (ms since 1970).
+    pub(super) reading_failed: Option<(Dependency, i64)>,
     pub(super) draining_until_ms: Option<i64>,
     pub(super) moved_at_ms: i64,
     pub(super) stall_reported: bool,
@@ -98,6 +100,7 @@ impl Engine {
             suspension: None,
             consumer_due_ms: now_ms,
             consumer_backoff: backoff,
+            reading_failed: None,
             draining_until_ms: None,
             moved_at_ms: now_ms,
             stall_reported: false,
@@ -204,7 +207,8 @@ impl Engine {
             let committed = active.held.committed();
             (partition.clone(), PartitionProgress { committed, in_flight: active.window.len(), end: active.end })
         });
-        let waiting_for = self.suspension.as_ref().map(|suspension| (suspension.dependency, suspension.since_ms));
+        let suspended = self.suspension.as_ref().map(|suspension| (suspension.dependency, suspension.since_ms));
+        let waiting_for = suspended.or(self.taking.failing).or(self.reading_failed);
         self.parts.progress.update(|progress| {
             progress.partitions = partitions.collect();
             progress.taking = self.partitions.to_take.len();
@@ -222,7 +226,12 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
         match parts.topics.join(&parts.group, &parts.consumes).await {
             Ok(membership) => return Ok(Some((membership.consumer, membership.committer))),
             Err(error) if error.kind == Failure::Refused => return Err(error),
-            Err(error) => tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again"),
+            Err(error) => {
+                tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again");
+                parts.progress.update(|progress| {
+                    progress.waiting_for.get_or_insert((error.dependency, parts.clock.now_ms()));
+                });
+            }
         }
         let delay_ms = u64::try_from(backoff.next_ms(&mut random)).unwrap_or(1);
         tokio::select! {

@@ -11,11 +11,13 @@ impl Engine {
             Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => {
                 tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
+                self.reading_failed.get_or_insert((error.dependency, self.parts.clock.now_ms()));
                 let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
                 self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
                 return Ok(());
             }
         };
+        self.reading_failed = None;
         self.consumer_backoff = Backoff::new(self.parts.limits.probe_min, self.parts.limits.probe_max);
         match event {
             Event::Assigned { ownership, partitions } => {

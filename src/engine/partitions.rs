@@ -61,6 +61,15 @@ impl Partitions {
         self.active.get_mut(partition).filter(|active| active.taken == taken)
     }
 
+    /// The first partition behind `after` that has a record to run, in a ring.
+    pub(super) fn next_ready(&mut self, after: Option<&TopicPartition>) -> Option<(TopicPartition, &mut Active)> {
+        let ready = self.active.iter().filter(|(_, active)| active.window.has_ready()).map(|(partition, _)| partition);
+        let behind = ready.clone().find(|partition| after.is_some_and(|after| *partition > after));
+        let next = behind.or_else(|| ready.clone().next())?.clone();
+        let active = self.active.get_mut(&next)?;
+        Some((next, active))
+    }
+
     /// Bytes in flight.
     pub(super) fn bytes(&self) -> usize {
         self.active.values().map(|active| active.window.bytes()).sum()

@@ -41,8 +41,10 @@ impl Engine {
         if !suspension.may_probe(now_ms) {
             return;
         }
-        let ready = self.partitions.active.values_mut().find(|active| active.window.has_ready());
-        suspension.probing = ready.is_some_and(|active| start_one(&mut self.tasks, &self.parts.handler, active, true));
+        if let Some((partition, active)) = self.partitions.next_ready(suspension.probed.as_ref()) {
+            suspension.probing = start_one(&mut self.tasks, &self.parts.handler, active, true);
+            suspension.probed = Some(partition);
+        }
         if !suspension.probing && self.partitions.running() == 0 && !self.has_waiting() {
             // What was waiting has gone with its partition: the next record will tell.
             self.suspension = None;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ports::{Dependency, PortError};
+use crate::{
+    domain::record::TopicPartition,
+    ports::{Dependency, PortError},
+};
 
 /// Delays that double from `min` to `max`, with jitter, so that many waiters do not come back at once.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Suspension {
     pub probe_at_ms: i64,
     /// Whether a record is out as a probe.
     pub probing: bool,
+    /// The partition of the last probe: the next one comes from another, if it can.
+    pub probed: Option<TopicPartition>,
     backoff: Backoff,
 }
 
@@ -45,7 +50,7 @@ impl Suspension {
     /// Begins to wait.
     pub fn new(error: &PortError, now_ms: i64, mut backoff: Backoff, random: &mut fastrand::Rng) -> Self {
         let probe_at_ms = now_ms + backoff.next_ms(random);
-        Self { dependency: error.dependency, since_ms: now_ms, probe_at_ms, probing: false, backoff }
+        Self { dependency: error.dependency, since_ms: now_ms, probe_at_ms, probing: false, probed: None, backoff }
     }
 
     /// The probe failed: the next one comes later.

@@ -15,7 +15,7 @@ use crate::{
         cache::Epoch,
         record::{Position, TopicPartition},
     },
-    ports::{Batch, CommitError},
+    ports::{Batch, CommitError, Dependency},
 };
 
 /// When partitions are taken, and the marks kept.
@@ -26,7 +26,8 @@ pub(super) struct Taking {
     taken: u64,
     pub(super) marks_due_ms: i64,
     marks: JoinSet<()>,
-    reported: bool,
+    /// What partitions could not be taken, or their work not committed, for; and since when (ms since 1970).
+    pub(super) failing: Option<(Dependency, i64)>,
 }
 
 impl Taking {
@@ -39,7 +40,7 @@ impl Taking {
             taken: 0,
             marks_due_ms: now_ms + interval_ms(limits),
             marks: JoinSet::new(),
-            reported: false,
+            failing: None,
         }
     }
 
@@ -51,6 +52,16 @@ impl Taking {
     /// The next try comes after a delay that grows.
     pub(super) fn later(&mut self, now_ms: i64, random: &mut fastrand::Rng) {
         self.due_ms = now_ms + self.backoff.next_ms(random);
+    }
+
+    /// Notes for whom to wait.
+    pub(super) fn failed(&mut self, error: &CommitError, now_ms: i64) {
+        let dependency = match error {
+            CommitError::NotOwner(_) => Dependency::Topics,
+            CommitError::Failed(error) => error.dependency,
+        };
+        let since_ms = self.failing.map_or(now_ms, |(_, since_ms)| since_ms);
+        self.failing = Some((dependency, since_ms));
     }
 
     pub(super) fn due(&self, nothing_to_take: bool) -> Option<i64> {
@@ -78,14 +89,15 @@ impl Engine {
         let partitions: Vec<TopicPartition> = self.partitions.to_take.iter().cloned().collect();
         self.moved(now_ms);
         if let Err(error) = self.take(&partitions).await {
-            if !std::mem::replace(&mut self.taking.reported, true) {
+            if self.taking.failing.is_none() {
                 tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot take partitions yet; trying again");
             }
+            self.taking.failed(&error, now_ms);
             let now_ms = self.parts.clock.now_ms();
             self.taking.later(now_ms, &mut self.parts.random);
             return;
         }
-        self.taking.reported = false;
+        self.taking.failing = None;
         self.taking.backoff = self.taking.fresh_backoff.clone();
         tracing::debug!(pipeline = self.parts.pipeline, partitions = partitions.len(), "partitions taken");
     }

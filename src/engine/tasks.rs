@@ -1,6 +1,9 @@
 //! Running records: each turn is a task of its own, ended when its partition goes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
@@ -23,6 +26,8 @@ pub(super) struct Job {
     pub(super) attempts: u32,
     /// Sent out while consumption waits for a dependency.
     pub(super) probe: bool,
+    /// Whether a write of the record went without an answer and is not sealed yet.
+    pub(super) unanswered: Arc<AtomicBool>,
 }
 
 /// The tasks in flight.
@@ -42,6 +47,7 @@ impl Tasks {
             record: Arc::clone(&run.record),
             attempts: run.attempts,
             probe,
+            unanswered: run.unanswered,
         };
         let handler = Arc::clone(handler);
         let handle = self.set.spawn(async move { handler.handle(&run.record, &turn).await });
@@ -96,5 +102,5 @@ impl Tasks {
 /// A handler that panics is a fault of ours; the record must not stop the others.
 fn panicked() -> Halt {
     let message = "the handler panicked; see the log for where, and report it";
-    Halt::Poison { stage: "handle", poison: Poison::new(Code::InternalError, message) }
+    Halt::Poison { stage: "write", poison: Poison::new(Code::InternalError, message) }
 }

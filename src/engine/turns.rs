@@ -1,6 +1,6 @@
 //! What comes of a record's turn: it is finished, waits, goes again, or becomes a dead letter.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{
     Engine,
@@ -9,7 +9,10 @@ use super::{
     tasks::Job,
     window::Finished,
 };
-use crate::{domain::poison::Poison, ports::PortError};
+use crate::{
+    domain::poison::Poison,
+    ports::{Dependency, Failure, PortError},
+};
 
 impl Engine {
     pub(super) fn on_turns(&mut self, job: Job, result: Result<Step, Halt>) {
@@ -43,6 +46,10 @@ impl Engine {
                 let due_ms = now_ms + backoff.next_ms(&mut self.parts.random);
                 tracing::debug!(record = %job.record.source, %poison, "trying again");
                 window.park(job.slot, due_ms, true);
+            }
+            Err(Halt::Again(poison) | Halt::Poison { poison, .. }) if job.unanswered.load(Ordering::Acquire) => {
+                window.put_back(job.slot);
+                self.suspend(&unsealed(&poison), now_ms);
             }
             Err(Halt::Again(poison)) => self.bury(job, "write", &poison),
             Err(Halt::Poison { stage, poison }) => self.bury(job, stage, &poison),
@@ -98,6 +105,9 @@ impl Engine {
         let Some(suspension) = self.suspension.as_mut().filter(|_| job.probe) else { return };
         match result {
             Err(Halt::Down(error)) => suspension.probe_failed(error, now_ms, &mut self.parts.random),
+            Err(Halt::Again(poison) | Halt::Poison { poison, .. }) if job.unanswered.load(Ordering::Acquire) => {
+                suspension.probe_failed(&unsealed(poison), now_ms, &mut self.parts.random);
+            }
             // Neither says whether the dependency is back: another record has to try.
             Err(Halt::Refused(_)) | Ok(Step::NotBefore(_)) => suspension.probing = false,
             _ => {
@@ -107,5 +117,16 @@ impl Engine {
                 self.suspension = None;
             }
         }
+    }
+}
+
+/// A write without an answer may land at any time. Were its record committed now, the events it stored would count as
+/// told: so the record waits until a write that moves the version has sealed it off.
+fn unsealed(poison: &Poison) -> PortError {
+    PortError {
+        kind: Failure::Unanswered,
+        dependency: Dependency::Documents,
+        doing: "making sure that an unanswered write cannot land later".to_owned(),
+        message: poison.to_string(),
     }
 }

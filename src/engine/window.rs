@@ -163,10 +163,10 @@ impl Window {
         !self.ready.is_empty()
     }
 
-    /// A running record has to run again, before its neighbours.
+    /// A running record has to run again, after all others that may: should the fault be its own, they go on without it.
     pub fn put_back(&mut self, slot: Slot) {
         self.stop_running(slot, State::Waiting);
-        self.ready.push_front(slot);
+        self.ready.push_back(slot);
     }
 
     /// A running record has to run again at `due_ms`; `failed` counts a failed turn.

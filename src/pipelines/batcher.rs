@@ -19,11 +19,14 @@ pub struct Batcher<I, O> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
-    /// Answers batches of at most `size_max` questions with `answer`: one answer a question, in order.
+    /// Answers batches of at most `size_max` questions with `answer`: one answer a question, in order. Of a batch that is
+    /// refused, each question is asked alone: what one user's document is refused for must not be another's fault.
     pub fn new<P, A, F>(dependency: Dependency, size_max: usize, port: Arc<P>, answer: A) -> Self
     where
+        I: Clone + Sync,
+        O: Sync,
         P: ?Sized + Send + Sync + 'static,
-        A: Fn(Arc<P>, Vec<I>) -> F + Send + 'static,
+        A: Fn(Arc<P>, Arc<[I]>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<O>, PortError>> + Send,
     {
         let (questions, mut queue) = mpsc::channel::<Question<I, O>>(size_max);
@@ -31,11 +34,18 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
             let mut batch = Vec::with_capacity(size_max);
             while queue.recv_many(&mut batch, size_max).await > 0 {
                 let (inputs, replies): (Vec<I>, Vec<_>) = batch.drain(..).unzip();
-                match answer(Arc::clone(&port), inputs).await {
+                let inputs: Arc<[I]> = inputs.into();
+                match answer(Arc::clone(&port), Arc::clone(&inputs)).await {
                     Ok(outputs) => replies.into_iter().zip(outputs).for_each(|(reply, output)| {
                         // Who no longer waits has been taken off its partition.
                         let _gone = reply.send(Ok(output));
                     }),
+                    Err(error) if error.kind == Failure::Refused && inputs.len() > 1 => {
+                        for (input, reply) in inputs.iter().zip(replies) {
+                            let alone = answer(Arc::clone(&port), Arc::new([input.clone()])).await;
+                            let _gone = reply.send(alone.and_then(|outputs| first(outputs, dependency)));
+                        }
+                    }
                     Err(error) => replies.into_iter().for_each(|reply| {
                         let _gone = reply.send(Err(error.clone()));
                     }),
@@ -51,14 +61,21 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// What the batch ended with; [`Failure::Unanswered`] when it gave no answer to this question.
     pub async fn ask(&self, question: I) -> Result<O, PortError> {
         let (reply, answer) = oneshot::channel();
-        let lost = || PortError {
-            kind: Failure::Unanswered,
-            dependency: self.dependency,
-            doing: "waiting for a batch".to_owned(),
-            message: "it ended without an answer".to_owned(),
-        };
-        self.questions.send((question, reply)).await.map_err(|_| lost())?;
-        answer.await.map_err(|_| lost())?
+        self.questions.send((question, reply)).await.map_err(|_| lost(self.dependency))?;
+        answer.await.map_err(|_| lost(self.dependency))?
+    }
+}
+
+fn first<O>(outputs: Vec<O>, dependency: Dependency) -> Result<O, PortError> {
+    outputs.into_iter().next().ok_or_else(|| lost(dependency))
+}
+
+fn lost(dependency: Dependency) -> PortError {
+    PortError {
+        kind: Failure::Unanswered,
+        dependency,
+        doing: "waiting for a batch".to_owned(),
+        message: "it ended without an answer".to_owned(),
     }
 }
 
@@ -71,11 +88,12 @@ mod tests {
     #[tokio::test]
     async fn questions_asked_at_once_are_answered_together_and_in_order() {
         let calls = Arc::new(AtomicUsize::new(0));
-        let batcher = Batcher::new(Dependency::Tokens, 100, Arc::clone(&calls), |calls, inputs: Vec<u32>| async move {
-            calls.fetch_add(1, Ordering::Relaxed);
-            tokio::task::yield_now().await;
-            Ok(inputs.iter().map(|input| input * 2).collect())
-        });
+        let batcher =
+            Batcher::new(Dependency::Tokens, 100, Arc::clone(&calls), |calls, inputs: Arc<[u32]>| async move {
+                calls.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Ok(inputs.iter().map(|input| input * 2).collect())
+            });
         let answers = futures::future::join_all((0..50).map(|number| batcher.ask(number))).await;
         let answers: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, (0..50).map(|number| number * 2).collect::<Vec<_>>());
@@ -85,7 +103,18 @@ mod tests {
     #[tokio::test]
     async fn a_short_answer_is_no_answer_for_the_rest() {
         let batcher =
-            Batcher::new(Dependency::Tokens, 10, Arc::new(()), |_, _: Vec<u32>| async { Ok(Vec::<u32>::new()) });
+            Batcher::new(Dependency::Tokens, 10, Arc::new(()), |_, _: Arc<[u32]>| async { Ok(Vec::<u32>::new()) });
         assert_eq!(batcher.ask(1).await.unwrap_err().kind, Failure::Unanswered);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_refused_fails_alone() {
+        let batcher = Batcher::new(Dependency::Documents, 10, Arc::new(()), |_, inputs: Arc<[u32]>| async move {
+            let refused = PortError { kind: Failure::Refused, ..lost(Dependency::Documents) };
+            if inputs.contains(&3) { Err(refused) } else { Ok(inputs.to_vec()) }
+        });
+        let answers = futures::future::join_all((0..6).map(|number| batcher.ask(number))).await;
+        let kinds: Vec<_> = answers.into_iter().map(|answer| answer.map_err(|error| error.kind)).collect();
+        assert_eq!(kinds, [Ok(0), Ok(1), Ok(2), Err(Failure::Refused), Ok(4), Ok(5)]);
     }
 }

@@ -40,3 +40,49 @@ fn a_bytemark_that_stays_down_is_given_up_and_a_later_run_finishes() {
     }
     assert_eq!(place.records(DEAD_LETTERS).len(), 0);
 }
+
+/// Runs one statement on the place's store.
+fn sql(bytemark: &Bytemark, place: &Place, statement: &'static str) {
+    let path = place.path().join("state/passflow.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    bytemark.runtime.block_on(async {
+        let mut store = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query(statement).execute(&mut store).await.unwrap();
+    });
+}
+
+#[test]
+fn a_document_that_cannot_be_read_costs_its_own_request_alone() {
+    let bytemark = Bytemark::still(9);
+    let place = Place::new(Some(&bytemark.url), "fetch_attempts = 1");
+    place.write("tokens.csv", &bytemark.tokens_csv(1..=9));
+    place.run(&["tokens", "import", "tokens.csv"]).exits(0);
+    place.run_until_end();
+    sql(&bytemark, &place, "UPDATE cache_heads SET entries = x'7f' WHERE user_id = 4");
+    let before: Vec<_> = (1..=9).map(|user| bytemark.simulator.requests_of(user)[0]).collect();
+    for user in 1..=9 {
+        place.run(&["refresh", &user.to_string()]).exits(0);
+    }
+    place.run_until_end();
+    let letters = place.records(DEAD_LETTERS);
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(
+        letters[0].to_string().contains("write_failed") && letters[0].to_string().contains("user 4"),
+        "{letters:?}"
+    );
+    for (user, before) in (1..=9).zip(before) {
+        let asked = bytemark.simulator.requests_of(user)[0] > before;
+        assert_eq!(asked, user != 4, "user {user}");
+    }
+}
+
+#[test]
+fn records_gone_by_age_before_they_were_read_are_passed_over_in_all_partitions() {
+    let bytemark = Bytemark::still(30);
+    let place = Place::new(Some(&bytemark.url), "fetch_attempts = 1");
+    place.write("tokens.csv", &bytemark.tokens_csv(1..=30));
+    place.run(&["tokens", "import", "tokens.csv"]).exits(0);
+    sql(&bytemark, &place, "DELETE FROM record_batches");
+    sql(&bytemark, &place, "UPDATE partitions SET first_offset = next_offset");
+    place.run(&["run", "--until-end", "--until-end-timeout", "20s"]).exits(0);
+}

@@ -70,8 +70,8 @@ pub struct Process {
     pub chaos: Chaos,
     pub shutdown: CancellationToken,
     pub progress: Vec<Progress>,
-    topics: Arc<dyn Topics>,
-    clock: Arc<dyn Clock>,
+    pub topics: Arc<dyn Topics>,
+    pub clock: Arc<dyn Clock>,
     seed: u64,
     pub engines: JoinSet<()>,
 }

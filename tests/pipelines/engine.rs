@@ -1,7 +1,6 @@
 //! The loop under handlers of its own: order, windows, commits, faults, its end.
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{Arc, Mutex},
     time::Duration,
@@ -16,7 +15,6 @@ use passflow::{
         Limits,
         handler::{Halt, Handler, Step, Turn},
     },
-    ports::{Dependency, Failure, PortError},
 };
 
 use super::kit::{Kit, Process, header, output, run, secs, sleep};
@@ -40,16 +38,16 @@ impl Handler for Scripted {
     }
 }
 
-const IN: &str = "in";
+pub const IN: &str = "in";
 const OUT: &str = "out";
 
 #[expect(clippy::unnecessary_wraps, reason = "what a handler gives")]
-fn done(value: &str) -> Result<Step, Halt> {
+pub fn done(value: &str) -> Result<Step, Halt> {
     Ok(Step::with(vec![Output { topic: OUT.into(), ..output("k", value) }], "changed"))
 }
 
-struct Rig {
-    kit: Kit,
+pub struct Rig {
+    pub kit: Kit,
     notes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -68,15 +66,15 @@ impl Rig {
         Self { kit, notes }
     }
 
-    fn usual(act: impl Fn(String) -> BoxFuture<'static, Result<Step, Halt>> + Send + Sync + 'static) -> Self {
+    pub fn usual(act: impl Fn(String) -> BoxFuture<'static, Result<Step, Halt>> + Send + Sync + 'static) -> Self {
         Self::new(Limits::default(), Odds::default(), act)
     }
 
-    fn put(&self, key: &str, value: &str) {
+    pub fn put(&self, key: &str, value: &str) {
         self.kit.put_output(Output { topic: IN.into(), ..output(key, value) });
     }
 
-    fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap().clone()
     }
 
@@ -84,7 +82,7 @@ impl Rig {
         self.notes().iter().position(|noted| noted == note).unwrap_or_else(|| panic!("no {note} in {:?}", self.notes()))
     }
 
-    fn out(&self) -> Vec<String> {
+    pub fn out(&self) -> Vec<String> {
         let records = self.kit.records(OUT).into_iter();
         records.map(|record| String::from_utf8(record.value.unwrap().to_vec()).unwrap()).collect()
     }
@@ -140,7 +138,7 @@ fn outputs_leave_in_the_order_of_the_records_with_their_offsets() {
 }
 
 /// Keys whose records lie in one partition of a topic with three.
-fn keys_of_partition(partition: u32) -> Vec<String> {
+pub fn keys_of_partition(partition: u32) -> Vec<String> {
     let keys = (0..200).map(|number| format!("key-{number}"));
     keys.filter(|key| passflow::domain::partitioner::partition_of(key.as_bytes(), 3) == partition).collect()
 }
@@ -295,52 +293,4 @@ impl Kit {
     async fn settle_started(&self) {
         sleep(secs(1)).await;
     }
-}
-
-#[test]
-fn while_a_dependency_is_away_one_probe_at_a_time_tries_and_nothing_is_lost() {
-    run(async {
-        let tries = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
-        let (seen, up_at) = (Arc::clone(&tries), tokio::time::Instant::now() + secs(600));
-        let rig = Rig::usual(move |value| {
-            *seen.lock().unwrap().entry(value.clone()).or_default() += 1;
-            Box::pin(async move {
-                if tokio::time::Instant::now() >= up_at {
-                    return done(&value);
-                }
-                let (doing, message) = ("asking".to_owned(), "away".to_owned());
-                let dependency = Dependency::Tokens;
-                Err(Halt::Down(PortError { kind: Failure::Down, dependency, doing, message }))
-            })
-        });
-        for number in 0..30 {
-            rig.put(&format!("k{number}"), &number.to_string());
-        }
-        sleep(secs(300)).await;
-        let waiting_for = rig.kit.process.as_ref().unwrap().progress[0].snapshot().waiting_for;
-        assert_eq!(waiting_for.map(|(dependency, _)| dependency), Some(Dependency::Tokens));
-        rig.kit.settle().await;
-        assert_eq!(rig.out().len(), 30);
-        assert!(rig.kit.letters().is_empty());
-        let total: usize = tries.lock().unwrap().values().sum();
-        assert!(total < 30 * 2 + 600 / 7 + 20, "{total} tries in ten minutes");
-    });
-}
-
-#[test]
-fn a_turn_that_fails_is_repeated_a_bounded_number_of_times() {
-    run(async {
-        let rig = Rig::usual(|value| {
-            Box::pin(async move {
-                let poison = passflow::domain::poison::Poison::new(passflow::domain::poison::Code::WriteFailed, "busy");
-                if value == "bad" { Err(Halt::Again(poison)) } else { done(&value) }
-            })
-        });
-        rig.put("k", "bad");
-        rig.put("k", "good");
-        rig.kit.settle().await;
-        assert_eq!(rig.notes().iter().filter(|note| *note == "+bad").count(), 5);
-        assert_eq!(rig.out(), ["good"]);
-        assert_eq!(header(&rig.kit.letters()[0].1, "passflow.error.attempts"), "5");
-    });
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may panic")]
 
 mod bad_input;
+mod dependencies;
 mod documents;
 mod engine;
 mod fetching;

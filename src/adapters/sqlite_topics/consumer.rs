@@ -162,8 +162,8 @@ impl SqliteConsumer {
         for (partition_id, batch) in batches {
             by_partition.entry(partition_id).or_default().push(batch);
         }
-        // Beside others, no batch may also mean that those were large enough.
-        let wanted_alone = wanted.len() == 1;
+        // Beside those of others, no batch may also mean that these were large enough.
+        let nothing_came = by_partition.is_empty();
         for Wanted { id, from, end } in wanted {
             let Some(reading) = self.reading.iter_mut().find(|reading| reading.id == *id) else { continue };
             let mut records = Vec::new();
@@ -174,7 +174,7 @@ impl SqliteConsumer {
                 reading.next = last.source.offset + 1;
                 let (partition, session) = (reading.partition.clone(), reading.session);
                 self.ready.push_back(Event::Records { partition, session, records });
-            } else if wanted_alone {
+            } else if nothing_came {
                 // All that was there has gone by age.
                 reading.next = *end;
             }

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod gate;
 mod record;
 mod store;
+mod write;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -6,7 +6,7 @@
 //! * a write without an answer is followed by one that moves `version`, so that it cannot land later;
 //! * a record that writes nothing else still leaves its fence.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use super::{
     Passes,
@@ -19,12 +19,12 @@ use crate::{
         cache::{Head, List, Pending, Stream},
         diff,
         poison::{Code, Poison},
-        record::{Output, Record},
+        record::Record,
         request::{Action, PassRequest},
         token::Token,
     },
     engine::handler::{Halt, Step, Turn},
-    ports::{Dependency, Failure, PortError, Update, Write, Written},
+    ports::{Dependency, Failure, PortError, Write, Written},
 };
 
 /// One turn of one request.
@@ -50,21 +50,31 @@ pub(super) struct View {
 }
 
 /// Writes without an answer in one turn before the documents count as away.
-const UNANSWERED_MAX: u32 = 3;
+const UNANSWERED_MAX: usize = 3;
 
 impl Handling<'_> {
     pub(super) async fn run(&self) -> Result<Step, Halt> {
-        let mut unanswered = 0;
+        let mut unanswered = Vec::new();
+        let mut refused = None;
         for _ in 0..self.passes.config.cas_attempts {
             let view = self.read().await?;
-            match self.attempt(&view).await {
+            let attempt = match refused.take() {
+                None => self.attempt(&view).await,
+                Some(halt) => self.touch_then(&view, || Err(halt)).await,
+            };
+            match attempt {
                 Ok(Attempt::Settled(step)) => return Ok(step),
                 Ok(Attempt::ReadAgain) => {}
-                Err(Halt::Down(error)) if error.kind == Failure::Unanswered && unanswered < UNANSWERED_MAX => {
-                    unanswered += 1;
+                Err(Halt::Down(error)) if error.kind == Failure::Unanswered && unanswered.len() < UNANSWERED_MAX => {
+                    unanswered.push(error);
                 }
+                // Refused, but an earlier write of this record may land yet: it is sealed off first.
+                Err(halt @ Halt::Poison { .. }) if self.is_unanswered() => refused = Some(halt),
                 Err(halt) => return Err(halt),
             }
+        }
+        if let Some(error) = unanswered.pop().filter(|_| self.is_unanswered()) {
+            return Err(Halt::Down(error));
         }
         let message = format!(
             "user {}: another writer changed the document each of {} times; look who else writes it",
@@ -75,7 +85,8 @@ impl Handling<'_> {
 
     async fn read(&self) -> Result<View, Halt> {
         let held = &self.turn.held;
-        let head = self.passes.store.head(self.request.user_id, held.epoch).await?;
+        let head = self.passes.store.head(self.request.user_id, held.epoch).await;
+        let head = head.map_err(|error| self.refused(error))?;
         if head.fence > held.epoch {
             return Err(Halt::Refused(head.fence));
         }
@@ -108,10 +119,7 @@ impl Handling<'_> {
         if decision::is_fresh(&self.request, &view.head, self.passes.clock.now_ms(), &self.passes.config) {
             return self.stay_fresh(view).await;
         }
-        let Some(token) = self.passes.store.token(self.request.user_id).await? else {
-            return self.without_token(view).await;
-        };
-        match self.known(view, &token).await? {
+        match self.known(view).await? {
             (Known::Resting, _) => self.touch_then(view, || Ok(Step::done("resting"))).await,
             (Known::Unchanged, _) => self.stay_fresh(view).await,
             (Known::No, Some(token)) => self.refresh(view, &token).await,
@@ -129,18 +137,22 @@ impl Handling<'_> {
         self.write_change(view, draft).await
     }
 
-    /// What is known of the token; the binlog can be ahead of what a query sees, so a young request looks twice.
-    async fn known(&self, view: &View, token: &Token) -> Result<(Known, Option<Token>), Halt> {
-        let state = &view.stream.token;
-        let known = decision::known(&self.request, state, &token.fingerprint());
-        if known == Known::No || !decision::may_be_ahead(&self.request, self.passes.clock.now_ms()) {
-            return Ok((known, Some(token.clone())));
+    /// The token, and what is known of it. The binlog can be ahead of what a query sees: a young request that finds no
+    /// token, or one that it knows, looks twice.
+    async fn known(&self, view: &View) -> Result<(Known, Option<Token>), Halt> {
+        let looked = self.look_at_token(view).await?;
+        let is_new = matches!(looked, (Known::No, Some(_)));
+        if is_new || !decision::may_be_ahead(&self.request, self.passes.clock.now_ms()) {
+            return Ok(looked);
         }
         self.passes.clock.sleep(std::time::Duration::from_secs(1)).await;
+        self.look_at_token(view).await
+    }
+
+    async fn look_at_token(&self, view: &View) -> Result<(Known, Option<Token>), Halt> {
         let token = self.passes.store.token(self.request.user_id).await?;
-        let known =
-            token.as_ref().map_or(Known::No, |token| decision::known(&self.request, state, &token.fingerprint()));
-        Ok((known, token))
+        let known = |token: &Token| decision::known(&self.request, &view.stream.token, &token.fingerprint());
+        Ok((token.as_ref().map_or(Known::No, known), token))
     }
 
     // ------------------------------------------------------------------------------- what was stored already
@@ -210,99 +222,10 @@ impl Handling<'_> {
             message: failure.message.clone(),
         })
     }
-
-    // ---------------------------------------------------------------------------------------------- writing
-
-    /// Leaves the fence, unless the document has it already, and then ends as `end` says. After an unanswered write the
-    /// document's version moves, too.
-    pub(super) async fn touch_then(
-        &self,
-        view: &View,
-        end: impl FnOnce() -> Result<Step, Halt> + Send,
-    ) -> Result<Attempt, Halt> {
-        let sealed = !self.is_unanswered();
-        if sealed && view.head.stream.is_some() && view.head.fence == self.turn.held.epoch {
-            return end().map(Attempt::Settled);
-        }
-        let write = if sealed && view.head.stream.is_some() {
-            Write::Touch { timestamp: None, drop_committed: None }
-        } else {
-            Draft::of_state(view.stream.clone()).write(view, self.passes.config.error_log_max)
-        };
-        match self.write(view, write).await? {
-            Written::Yes => end().map(Attempt::Settled),
-            Written::No | Written::TooLarge => Ok(Attempt::ReadAgain),
-        }
-    }
-
-    async fn write_change(&self, view: &View, draft: Draft) -> Result<Attempt, Halt> {
-        let (outputs, outcome) = draft
-            .stream
-            .pending_of(&self.record.source)
-            .map_or_else(|| (Vec::new(), "unchanged"), |pending| (self.outputs(pending), outcome(pending)));
-        let outcome = draft.outcome.unwrap_or(outcome);
-        if let Some(poison) = self.too_large(&outputs) {
-            return self.touch_then(view, || Err(Halt::Poison { stage: "emit", poison })).await;
-        }
-        let write = draft.write(view, self.passes.config.error_log_max);
-        match self.write(view, write).await? {
-            Written::Yes => Ok(Attempt::Settled(Step::with(outputs, outcome))),
-            Written::No => Ok(Attempt::ReadAgain),
-            Written::TooLarge => {
-                let message = format!(
-                    "user {}: the changed document would be larger than the store takes; it stays as it was",
-                    self.request.user_id
-                );
-                let poison = Poison::new(Code::DocumentTooLarge, message);
-                self.touch_then(view, || Err(Halt::Poison { stage: "write", poison })).await
-            }
-        }
-    }
-
-    async fn write(&self, view: &View, write: Write) -> Result<Written, Halt> {
-        let seals = matches!(write, Write::Change(_) | Write::Touch { timestamp: Some(_), .. });
-        let update = Update { read: Arc::clone(&view.head), epoch: self.turn.held.epoch, write };
-        // Until the answer is here, this write may land at any time, even if this turn is given up.
-        let was_unanswered = self.turn.unanswered.swap(true, Ordering::AcqRel);
-        let written = match self.passes.store.update(update).await {
-            Ok(written) => written,
-            Err(error) if error.kind == Failure::Unanswered => return Err(Halt::Down(error)),
-            Err(error) => {
-                self.turn.unanswered.store(was_unanswered, Ordering::Release);
-                return Err(self.refused(error));
-            }
-        };
-        let is_sealed = seals && written == Written::Yes;
-        self.turn.unanswered.store(was_unanswered && !is_sealed, Ordering::Release);
-        Ok(written)
-    }
-
-    fn refused(&self, error: PortError) -> Halt {
-        if error.kind != Failure::Refused {
-            return Halt::Down(error);
-        }
-        let message = format!("user {}: {error}", self.request.user_id);
-        Halt::Poison { stage: "write", poison: Poison::new(Code::WriteFailed, message) }
-    }
-
-    fn is_unanswered(&self) -> bool {
-        self.turn.unanswered.load(Ordering::Acquire)
-    }
-
-    fn too_large(&self, outputs: &[Output]) -> Option<Poison> {
-        let topic = &self.passes.config.ticket_changed_topic;
-        let largest = outputs.iter().filter(|output| output.topic == *topic).map(Output::size_bytes).max()?;
-        let max = self.passes.config.event_bytes_max;
-        (largest > max).then(|| {
-            let user = self.request.user_id;
-            let message = format!("user {user}: an event of {largest} bytes, {topic} takes {max}; nothing was changed");
-            Poison::new(Code::RecordTooLarge, message)
-        })
-    }
 }
 
 /// What a stored entry counts as.
-fn outcome(pending: &Pending) -> &'static str {
+pub(super) fn outcome(pending: &Pending) -> &'static str {
     use crate::domain::cache::Then;
     match (&pending.then, pending.events.is_empty()) {
         (Some(Then::Retry { .. }), _) => "retried",

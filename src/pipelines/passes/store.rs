@@ -24,12 +24,12 @@ pub struct Store {
 impl Store {
     /// Batches of at most `size_max` questions.
     pub fn new(documents: Arc<dyn Documents>, tokens: Arc<dyn Tokens>, size_max: usize) -> Self {
-        let heads = |port: Arc<dyn Documents>, users: Vec<UserId>| async move { port.heads(&users).await };
-        let create = |port: Arc<dyn Documents>, users: Vec<(UserId, Epoch)>| async move {
+        let heads = |port: Arc<dyn Documents>, users: Arc<[UserId]>| async move { port.heads(&users).await };
+        let create = |port: Arc<dyn Documents>, users: Arc<[(UserId, Epoch)]>| async move {
             port.create(&users).await.map(|()| vec![(); users.len()])
         };
-        let update = |port: Arc<dyn Documents>, updates: Vec<Update>| async move { port.update(&updates).await };
-        let tokens_of = |port: Arc<dyn Tokens>, users: Vec<UserId>| async move { port.tokens(&users).await };
+        let update = |port: Arc<dyn Documents>, updates: Arc<[Update]>| async move { port.update(&updates).await };
+        let tokens_of = |port: Arc<dyn Tokens>, users: Arc<[UserId]>| async move { port.tokens(&users).await };
         Self {
             heads: Batcher::new(Dependency::Documents, size_max, Arc::clone(&documents), heads),
             creations: Batcher::new(Dependency::Documents, size_max, Arc::clone(&documents), create),

@@ -7,7 +7,10 @@ pub mod ledger;
 mod pace;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,12 +58,14 @@ pub struct Ticks {
     topics: Arc<dyn Topics>,
     clock: Arc<dyn Clock>,
     pace: Mutex<Pace>,
+    /// When it last said that it waits, ms since 1970.
+    told_ms: AtomicI64,
 }
 
 impl Ticks {
     /// The pipeline over these ports.
     pub fn new(config: Config, tokens: Arc<dyn Tokens>, topics: Arc<dyn Topics>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, tokens, topics, clock, pace: Mutex::default() }
+        Self { config, tokens, topics, clock, pace: Mutex::default(), told_ms: AtomicI64::new(0) }
     }
 
     /// A tick that is due begins its fan-out; its first page follows at once.
@@ -104,6 +109,7 @@ impl Ticks {
         let backlog = self.topics.backlog(&self.config.requests_group, &self.config.requests_topic).await?;
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).look(now_ms, backlog);
         if backlog > pace.allowed(self.config.ahead, size) {
+            self.tell_backlog(now_ms, backlog);
             return Ok(Step::NotBefore(now_ms + pace::LOOK_MS));
         }
         let after = fan_out.after;
@@ -116,6 +122,22 @@ impl Ticks {
         };
         let metadata = ledger.going_on(fan_out.gone_to(*last, users.len())).text();
         Ok(Step::More { outputs, metadata })
+    }
+
+    /// Says every now and then for whom the fan-out waits.
+    fn tell_backlog(&self, now_ms: i64, backlog: u64) {
+        const EVERY_MS: i64 = 60_000;
+        let told_ms = self.told_ms.load(Ordering::Relaxed);
+        if now_ms - told_ms >= EVERY_MS {
+            self.told_ms.store(now_ms, Ordering::Relaxed);
+            let (topic, group) = (self.config.requests_topic.as_str(), self.config.requests_group.as_str());
+            tracing::info!(
+                topic,
+                group,
+                backlog,
+                "the fan-out waits until the group has handled more of these requests"
+            );
+        }
     }
 
     fn request(&self, user: UserId, tick: &Tick, record: &Record, now_ms: i64) -> Output {

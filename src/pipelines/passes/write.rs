@@ -1,0 +1,105 @@
+//! A request's writes: each by compare-and-set, none that could land later than it is known to.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    change::Draft,
+    record::{Attempt, Handling, View, outcome},
+};
+use crate::{
+    domain::{
+        poison::{Code, Poison},
+        record::Output,
+    },
+    engine::handler::{Halt, Step},
+    ports::{Failure, PortError, Update, Write, Written},
+};
+
+impl Handling<'_> {
+    /// Leaves the fence, unless the document has it already, and then ends as `end` says. After an unanswered write the
+    /// document's version moves, too.
+    pub(super) async fn touch_then(
+        &self,
+        view: &View,
+        end: impl FnOnce() -> Result<Step, Halt> + Send,
+    ) -> Result<Attempt, Halt> {
+        let sealed = !self.is_unanswered();
+        if sealed && view.head.stream.is_some() && view.head.fence == self.turn.held.epoch {
+            return end().map(Attempt::Settled);
+        }
+        let write = if sealed && view.head.stream.is_some() {
+            Write::Touch { timestamp: None, drop_committed: None }
+        } else {
+            Draft::of_state(view.stream.clone()).write(view, self.passes.config.error_log_max)
+        };
+        match self.write(view, write).await? {
+            Written::Yes => end().map(Attempt::Settled),
+            Written::No | Written::TooLarge => Ok(Attempt::ReadAgain),
+        }
+    }
+
+    pub(super) async fn write_change(&self, view: &View, draft: Draft) -> Result<Attempt, Halt> {
+        let (outputs, outcome) = draft
+            .stream
+            .pending_of(&self.record.source)
+            .map_or_else(|| (Vec::new(), "unchanged"), |pending| (self.outputs(pending), outcome(pending)));
+        let outcome = draft.outcome.unwrap_or(outcome);
+        if let Some(poison) = self.too_large(&outputs) {
+            return self.touch_then(view, || Err(Halt::Poison { stage: "emit", poison })).await;
+        }
+        let write = draft.write(view, self.passes.config.error_log_max);
+        match self.write(view, write).await? {
+            Written::Yes => Ok(Attempt::Settled(Step::with(outputs, outcome))),
+            Written::No => Ok(Attempt::ReadAgain),
+            Written::TooLarge => {
+                let message = format!(
+                    "user {}: the changed document would be larger than the store takes; it stays as it was",
+                    self.request.user_id
+                );
+                let poison = Poison::new(Code::DocumentTooLarge, message);
+                self.touch_then(view, || Err(Halt::Poison { stage: "write", poison })).await
+            }
+        }
+    }
+
+    pub(super) async fn write(&self, view: &View, write: Write) -> Result<Written, Halt> {
+        let seals = matches!(write, Write::Change(_) | Write::Touch { timestamp: Some(_), .. });
+        let update = Update { read: Arc::clone(&view.head), epoch: self.turn.held.epoch, write };
+        // Until the answer is here, this write may land at any time, even if this turn is given up.
+        let was_unanswered = self.turn.unanswered.swap(true, Ordering::AcqRel);
+        let written = match self.passes.store.update(update).await {
+            Ok(written) => written,
+            Err(error) if error.kind == Failure::Unanswered => return Err(Halt::Down(error)),
+            Err(error) => {
+                self.turn.unanswered.store(was_unanswered, Ordering::Release);
+                return Err(self.refused(error));
+            }
+        };
+        let is_sealed = seals && written == Written::Yes;
+        self.turn.unanswered.store(was_unanswered && !is_sealed, Ordering::Release);
+        Ok(written)
+    }
+
+    pub(super) fn refused(&self, error: PortError) -> Halt {
+        if error.kind != Failure::Refused {
+            return Halt::Down(error);
+        }
+        let message = format!("user {}: {error}", self.request.user_id);
+        Halt::Poison { stage: "write", poison: Poison::new(Code::WriteFailed, message) }
+    }
+
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.turn.unanswered.load(Ordering::Acquire)
+    }
+
+    fn too_large(&self, outputs: &[Output]) -> Option<Poison> {
+        let topic = &self.passes.config.ticket_changed_topic;
+        let largest = outputs.iter().filter(|output| output.topic == *topic).map(Output::size_bytes).max()?;
+        let max = self.passes.config.event_bytes_max;
+        (largest > max).then(|| {
+            let user = self.request.user_id;
+            let message = format!("user {user}: an event of {largest} bytes, {topic} takes {max}; nothing was changed");
+            Poison::new(Code::RecordTooLarge, message)
+        })
+    }
+}
