@@ -361,3 +361,31 @@ fn a_bad_csv_file_is_refused_with_its_line() {
     place.write("t.csv", "id,token\n1,a\n");
     assert!(place.run(&["tokens", "import", "t.csv"]).exits(1).stderr().contains("the first line must be"));
 }
+
+#[test]
+fn replay_shows_no_secret_of_what_it_cannot_read() {
+    let place = Place::new();
+    let values = [
+        r#""{\"after\":{\"token\":\"SEKRET\"}}""#,
+        r#"{"payload":"{\"token\":\"SEKRET\"}"}"#,
+        "{'after': {'token': 'SEKRET'}}",
+        r#"{after: {token: "SEKRET"}}"#,
+        r#"{"card":"4111.1111.1111.1111"}"#,
+        r#"{"card":"4111  1111  1111  1111"}"#,
+    ];
+    let mut lines: Vec<String> =
+        values.iter().map(|value| serde_json::json!({ "key": "token=SEKRET", "value": value }).to_string()).collect();
+    lines.push(serde_json::json!({ "key": "42", "value": "{}", "headers": [["row", "token=SEKRET"]] }).to_string());
+    place.run_with_input(&["produce", "passflow.dead-letters"], lines.join("\n").as_bytes()).exits(0);
+    for format in ["table", "jsonl"] {
+        let args = ["replay", "passflow.dead-letters", "--format", format];
+        let masked = place.run(&args).exits(0).stdout();
+        assert_eq!(masked.lines().count(), lines.len());
+        assert!(
+            !masked.contains("SEKRET") && !masked.contains("1111.1111") && !masked.contains("1111  1111"),
+            "{masked}"
+        );
+        let revealed = place.run(&[&args[..], &["--reveal"]].concat()).exits(0).stdout();
+        assert!(revealed.contains("SEKRET") && revealed.contains("4111.1111.1111.1111"), "{revealed}");
+    }
+}
