@@ -389,3 +389,26 @@ fn replay_shows_no_secret_of_what_it_cannot_read() {
         assert!(revealed.contains("SEKRET") && revealed.contains("4111.1111.1111.1111"), "{revealed}");
     }
 }
+
+#[test]
+fn bad_values_are_refused_before_anything_is_done() {
+    let place = Place::new();
+    place.write("pipelines/passes.toml", "\nday_pass_rules = [{ label = \"(\", after = \"24h\" }]\n");
+    let told = place.run(&["check"]).exits(1).stdout();
+    assert!(told.contains("passes.toml:2: `label` = \"(\" is refused: it takes a regular expression (unclosed group)"));
+    let place = Place::new();
+    let mut command = place.command(&["run"]);
+    let ran = Ran(command.env("PASSFLOW_BYTEMARK_URL", "http://[::1").output().unwrap()).exits(1);
+    assert!(ran.stderr().contains("PASSFLOW_BYTEMARK_URL: this is no base URL (invalid IPv6"), "{}", ran.stderr());
+    assert!(!place.path().join("data").exists());
+}
+
+#[test]
+fn a_misspelt_variable_is_told() {
+    let place = Place::new();
+    let mut command = place.command(&["refresh", "42"]);
+    let ran = Ran(command.env("PASSFLOW_DATADIR", "elsewhere").env("PASSFLOW_SEED", "1").output().unwrap()).exits(0);
+    let warning = "PASSFLOW_DATADIR: unknown variable, ignored; did you mean `PASSFLOW_DATA_DIR`?";
+    assert!(ran.stderr().contains(warning) && !ran.stderr().contains("PASSFLOW_SEED"), "{}", ran.stderr());
+    assert_eq!(place.run(&["refresh", "42"]).exits(0).stderr(), "");
+}
