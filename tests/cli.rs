@@ -412,3 +412,24 @@ fn a_misspelt_variable_is_told() {
     assert!(ran.stderr().contains(warning) && !ran.stderr().contains("PASSFLOW_SEED"), "{}", ran.stderr());
     assert_eq!(place.run(&["refresh", "42"]).exits(0).stderr(), "");
 }
+
+#[cfg(unix)]
+#[test]
+fn check_makes_the_data_directory_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.run(&["check", "ticks"]).exits(0);
+    let mode = fs::metadata(place.path().join("data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_told_with_what_to_do() {
+    let place = Place::new();
+    place.write("file", "");
+    for args in [&["refresh", "42"] as &[&str], &["run", "ticks"]] {
+        let mut command = place.command(args);
+        let ran = Ran(command.env("PASSFLOW_DATA_DIR", "file/data").output().unwrap()).exits(1);
+        assert!(ran.stderr().contains("file/data") && ran.stderr().contains("PASSFLOW_DATA_DIR"), "{}", ran.stderr());
+    }
+}
