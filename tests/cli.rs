@@ -433,3 +433,9 @@ fn a_store_that_cannot_be_made_is_told_with_what_to_do() {
         assert!(ran.stderr().contains("file/data") && ran.stderr().contains("PASSFLOW_DATA_DIR"), "{}", ran.stderr());
     }
 }
+
+#[test]
+fn help_promises_nothing_that_becomes_a_dead_letter() {
+    let help = Place::new().run(&["tick", "--help"]).exits(0).stdout();
+    assert!(!help.contains("passflow tick --kind check-status") && help.contains("Not handled by this"), "{help}");
+}

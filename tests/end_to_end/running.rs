@@ -126,3 +126,15 @@ fn a_server_on_this_machine_is_checked_as_it_is_run_with() {
     let told = place.run(&["check"]).exits(0).stdout();
     assert!(told.contains(&format!("Bytemark at {}: answers", bytemark.url)), "{told}");
 }
+
+#[test]
+fn dead_letters_are_found_in_json_logs_by_their_message() {
+    let place = Place::new(Some("http://127.0.0.1:1"), "");
+    place.run_with_input(&["produce", "bytemark.pass-requests"], b"{\"key\":\"1\",\"value\":\"{}\"}").exits(0);
+    let logs = place.run(&["run", "--until-end", "--log-format", "json", "passes"]).exits(0).stderr();
+    let line = logs.lines().find(|line| line.contains("dead letter")).unwrap();
+    assert_eq!(line.matches("\"message\":").count(), 1, "{line}");
+    let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(entry["message"], "dead letter");
+    assert!(entry["reason"].is_string() && entry["code"].is_string(), "{line}");
+}

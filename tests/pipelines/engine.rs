@@ -344,3 +344,24 @@ fn a_turn_that_fails_is_repeated_a_bounded_number_of_times() {
         assert_eq!(header(&rig.kit.letters()[0].1, "passflow.error.attempts"), "5");
     });
 }
+
+#[test]
+fn pauses_between_turns_grow_up_to_ten_times_the_first() {
+    run(async {
+        let tries = Arc::<Mutex<Vec<tokio::time::Instant>>>::default();
+        let noted = Arc::clone(&tries);
+        let limits = Limits { handle_attempts: 20, retry_backoff: secs(10), ..Limits::default() };
+        let rig = Rig::new(limits, Odds::default(), move |_| {
+            noted.lock().unwrap().push(tokio::time::Instant::now());
+            let poison = passflow::domain::poison::Poison::new(passflow::domain::poison::Code::WriteFailed, "busy");
+            Box::pin(async move { Err(Halt::Again(poison)) })
+        });
+        rig.put("k", "bad");
+        rig.kit.settle().await;
+        let tries = tries.lock().unwrap();
+        let pauses: Vec<Duration> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let longest = pauses.iter().max().unwrap();
+        // A second on top: the loop looks at its clock now and then only.
+        assert!((secs(80)..secs(101)).contains(longest), "{pauses:?}");
+    });
+}
