@@ -361,3 +361,81 @@ fn a_bad_csv_file_is_refused_with_its_line() {
     place.write("t.csv", "id,token\n1,a\n");
     assert!(place.run(&["tokens", "import", "t.csv"]).exits(1).stderr().contains("the first line must be"));
 }
+
+#[test]
+fn replay_shows_no_secret_of_what_it_cannot_read() {
+    let place = Place::new();
+    let values = [
+        r#""{\"after\":{\"token\":\"SEKRET\"}}""#,
+        r#"{"payload":"{\"token\":\"SEKRET\"}"}"#,
+        "{'after': {'token': 'SEKRET'}}",
+        r#"{after: {token: "SEKRET"}}"#,
+        r#"{"card":"4111.1111.1111.1111"}"#,
+        r#"{"card":"4111  1111  1111  1111"}"#,
+    ];
+    let mut lines: Vec<String> =
+        values.iter().map(|value| serde_json::json!({ "key": "token=SEKRET", "value": value }).to_string()).collect();
+    lines.push(serde_json::json!({ "key": "42", "value": "{}", "headers": [["row", "token=SEKRET"]] }).to_string());
+    place.run_with_input(&["produce", "passflow.dead-letters"], lines.join("\n").as_bytes()).exits(0);
+    for format in ["table", "jsonl"] {
+        let args = ["replay", "passflow.dead-letters", "--format", format];
+        let masked = place.run(&args).exits(0).stdout();
+        assert_eq!(masked.lines().count(), lines.len());
+        assert!(
+            !masked.contains("SEKRET") && !masked.contains("1111.1111") && !masked.contains("1111  1111"),
+            "{masked}"
+        );
+        let revealed = place.run(&[&args[..], &["--reveal"]].concat()).exits(0).stdout();
+        assert!(revealed.contains("SEKRET") && revealed.contains("4111.1111.1111.1111"), "{revealed}");
+    }
+}
+
+#[test]
+fn bad_values_are_refused_before_anything_is_done() {
+    let place = Place::new();
+    place.write("pipelines/passes.toml", "\nday_pass_rules = [{ label = \"(\", after = \"24h\" }]\n");
+    let told = place.run(&["check"]).exits(1).stdout();
+    assert!(told.contains("passes.toml:2: `label` = \"(\" is refused: it takes a regular expression (unclosed group)"));
+    let place = Place::new();
+    let mut command = place.command(&["run"]);
+    let ran = Ran(command.env("PASSFLOW_BYTEMARK_URL", "http://[::1").output().unwrap()).exits(1);
+    assert!(ran.stderr().contains("PASSFLOW_BYTEMARK_URL: this is no base URL (invalid IPv6"), "{}", ran.stderr());
+    assert!(!place.path().join("data").exists());
+}
+
+#[test]
+fn a_misspelt_variable_is_told() {
+    let place = Place::new();
+    let mut command = place.command(&["refresh", "42"]);
+    let ran = Ran(command.env("PASSFLOW_DATADIR", "elsewhere").env("PASSFLOW_SEED", "1").output().unwrap()).exits(0);
+    let warning = "PASSFLOW_DATADIR: unknown variable, ignored; did you mean `PASSFLOW_DATA_DIR`?";
+    assert!(ran.stderr().contains(warning) && !ran.stderr().contains("PASSFLOW_SEED"), "{}", ran.stderr());
+    assert_eq!(place.run(&["refresh", "42"]).exits(0).stderr(), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn check_makes_the_data_directory_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.run(&["check", "ticks"]).exits(0);
+    let mode = fs::metadata(place.path().join("data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_told_with_what_to_do() {
+    let place = Place::new();
+    place.write("file", "");
+    for args in [&["refresh", "42"] as &[&str], &["run", "ticks"]] {
+        let mut command = place.command(args);
+        let ran = Ran(command.env("PASSFLOW_DATA_DIR", "file/data").output().unwrap()).exits(1);
+        assert!(ran.stderr().contains("file/data") && ran.stderr().contains("PASSFLOW_DATA_DIR"), "{}", ran.stderr());
+    }
+}
+
+#[test]
+fn help_promises_nothing_that_becomes_a_dead_letter() {
+    let help = Place::new().run(&["tick", "--help"]).exits(0).stdout();
+    assert!(!help.contains("passflow tick --kind check-status") && help.contains("Not handled by this"), "{help}");
+}

@@ -69,6 +69,7 @@ pub enum SetupError {
 /// The pass API at a base URL.
 pub struct BytemarkHttp {
     client: Client,
+    base: Url,
     active: Url,
     history: Url,
     limits: Limits,
@@ -91,10 +92,21 @@ impl BytemarkHttp {
             client: client(&base, &limits)?,
             active: below(&base, "passes"),
             history: below(&base, "v4.0/passes"),
+            base,
             limits,
             budget,
             clock,
         })
+    }
+
+    /// Asks for the base URL without a token, as the passes are asked for else: gives the status of whatever answers.
+    ///
+    /// # Errors
+    /// Why nothing answered.
+    pub async fn probe(&self) -> Result<u16, NoAnswer> {
+        let request = Request::new(Method::GET, self.base.clone());
+        let response = Patience::new(&self.limits).head(self.client.execute(request)).await?;
+        Ok(response.status().as_u16())
     }
 
     fn url(&self, endpoint: Endpoint) -> Url {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    settings::{Connections, FOLDER, Pipeline, Problems, TopicNames, all_pipelines, select_pipelines},
+    settings::{Connections, FOLDER, KindName, Pipeline, Problems, TopicNames, all_pipelines, select_pipelines},
     wiring::{self, Store},
 };
 
@@ -36,6 +36,13 @@ impl Context {
     /// The topics, as all pipelines name them.
     pub(super) fn topic_names(&self) -> Result<TopicNames, Problems> {
         Ok(TopicNames::of(&all_pipelines(&self.pipelines_folder)?))
+    }
+
+    /// The consumer groups of the pipelines that write documents.
+    pub(super) fn passes_groups(&self) -> Result<Vec<String>, Problems> {
+        let pipelines = all_pipelines(&self.pipelines_folder)?.into_iter();
+        let of_passes = pipelines.filter(|pipeline| pipeline.kind.name() == KindName::Passes);
+        Ok(of_passes.map(|pipeline| pipeline.group).collect())
     }
 
     pub(super) async fn store(&self) -> Result<Store, Error> {

@@ -25,6 +25,7 @@ mod tokens;
 mod topics;
 
 use self::{context::Context, error::Error};
+use crate::settings::unknown_variables;
 
 /// Keeps riders' transit passes fresh, and tells every change exactly once.
 #[derive(Debug, Parser)]
@@ -96,6 +97,7 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.global.log_format);
+    warn_of_unknown_variables();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return told(&Error::Message(format!("can't start the runtime: {error}"))),
@@ -108,6 +110,14 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Not) => ExitCode::FAILURE,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => told(&error),
+    }
+}
+
+/// A misspelt variable would be silently left out else; an error it is not, for others may have variables of that name.
+fn warn_of_unknown_variables() {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for problem in unknown_variables(names) {
+        tracing::warn!("{problem}");
     }
 }
 

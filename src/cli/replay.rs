@@ -31,7 +31,8 @@ mod format;
 /// Reads a topic again, up to its present end
 ///
 /// Committed records alone are read, partition by partition, and no consumer group is touched. Tokens, passwords and
-/// card numbers are masked unless --reveal. A T is a time in RFC 3339 (no zone = UTC), an age like -1h, or an offset.
+/// card numbers are masked unless --reveal, and what is no JSON is hidden whole. A T is a time in RFC 3339 (no zone =
+/// UTC), an age like -1h, or an offset.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  passflow replay bytemark.ticket-changed --from -1h --user 42\n  passflow replay cdc.portal.bytemark_tokens --format jsonl --reveal > changes.jsonl"

@@ -2,7 +2,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{cache::Head, token::Token, user_id::UserId};
+use crate::{
+    domain::{
+        cache::{Head, Pending},
+        record::TopicPartition,
+        token::Token,
+        user_id::UserId,
+    },
+    wiring::Store,
+};
 
 use super::{Context, Error, Outcome, input::user_id, output::Out};
 
@@ -25,7 +33,24 @@ struct Shown {
     age_seconds: Option<i64>,
     token: &'static str,
     resting: bool,
+    /// Not yet known to be in the topic.
     pending_events: usize,
+}
+
+/// How far the groups of `passes` have come: what lies before is out.
+struct Committed(Vec<(TopicPartition, i64)>);
+
+impl Committed {
+    async fn read(store: &Store, groups: &[String]) -> Result<Self, Error> {
+        let positions = store.catalog.committed().await?.into_iter();
+        let of_passes = positions.filter(|(group, ..)| groups.contains(group));
+        Ok(Self(of_passes.map(|(_, partition, offset)| (partition, offset)).collect()))
+    }
+
+    /// The document keeps its outputs until its next write, so some that it holds have been put long ago.
+    fn is_out(&self, pending: &Pending) -> bool {
+        self.0.iter().any(|(partition, offset)| pending.source.is_in(partition) && pending.source.offset < *offset)
+    }
 }
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
@@ -33,13 +58,14 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
     let document = store.documents.document(args.user).await?;
     let head = store.documents.heads(&[args.user]).await?.into_iter().flatten().next();
     let token = store.tokens.tokens(&[args.user]).await?.into_iter().flatten().next();
+    let committed = Committed::read(&store, &context.passes_groups()?).await?;
     let is_known = document.is_some() || token.is_some();
-    let shown = shown(args.user, document, head.as_ref(), token.as_ref())?;
+    let shown = shown(args.user, document, head.as_ref(), token.as_ref(), &committed)?;
     let mut out = Out::new();
     if context.is_json() {
         out.json(&shown)?;
     } else {
-        for line in lines(&shown)? {
+        for line in lines(&shown) {
             out.line(&line)?;
         }
     }
@@ -52,6 +78,7 @@ fn shown(
     document: Option<String>,
     head: Option<&Head>,
     token: Option<&Token>,
+    committed: &Committed,
 ) -> Result<Shown, Error> {
     let document = document
         .map(RawValue::from_string)
@@ -60,17 +87,18 @@ fn shown(
     let age_ms = head.and_then(Head::refreshed_at_ms).map(|at| Timestamp::now().as_millisecond().saturating_sub(at));
     let stream = head.and_then(|head| head.stream.as_ref());
     let refused = stream.and_then(|stream| stream.token.refused.as_deref());
+    let pending = stream.map_or(&[][..], |stream| &stream.pending).iter();
     Ok(Shown {
         user_id,
         document,
         age_seconds: age_ms.map(|ms| (ms / 1000).max(0)),
         token: if token.is_some() { "present" } else { "absent" },
         resting: token.is_some_and(|token| refused == Some(token.fingerprint().as_str())),
-        pending_events: stream.map_or(0, |stream| stream.pending.iter().map(|pending| pending.events.len()).sum()),
+        pending_events: pending.filter(|pending| !committed.is_out(pending)).map(|pending| pending.events.len()).sum(),
     })
 }
 
-fn lines(shown: &Shown) -> Result<Vec<String>, Error> {
+fn lines(shown: &Shown) -> Vec<String> {
     let resting = if shown.resting { ", refused by Bytemark: the user rests until there is another" } else { "" };
     let age = shown.age_seconds.map_or_else(|| "never refreshed".to_owned(), |age| format!("refreshed {age} s ago"));
     let mut lines = vec![
@@ -82,39 +110,77 @@ fn lines(shown: &Shown) -> Result<Vec<String>, Error> {
         None => lines.push("document        none".to_owned()),
         Some(document) => {
             lines.push(format!("document        {age}"));
-            lines.push(pretty(document.get())?);
+            lines.push(pretty(document.get()));
         }
     }
-    Ok(lines)
+    lines
 }
 
-/// For people: the order of keys does not matter to them.
-fn pretty(json: &str) -> Result<String, Error> {
-    let value: serde_json::Value = serde_json::from_str(json)
-        .map_err(|error| Error::message(format!("the document can't be shown: {error}; try --output json")))?;
-    serde_json::to_string_pretty(&value).map_err(|error| Error::message(error.to_string()))
+/// For people: the order of keys does not matter to them. A document may hold what a tree of values can't (half a
+/// surrogate pair, deep nesting); it is shown as it stands.
+fn pretty(json: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(json);
+    value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| json.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cache::{Epoch, PerList, Stream, TokenState};
+    use crate::domain::{
+        cache::{Epoch, PerList, Stream, TokenState},
+        record::Source,
+        ticket_changed::Event,
+    };
+
+    fn head(stream: Stream) -> Head {
+        Head {
+            user_id: UserId::new(42).unwrap(),
+            id: "0".repeat(24),
+            timestamp: 0,
+            document_version: None,
+            lists: PerList::default(),
+            stream: Some(stream),
+            fence: Epoch(1),
+        }
+    }
+
+    fn pending(partition: u32, offset: i64, events: usize) -> Pending {
+        let event =
+            Event { seq: 1, occurred_at: "2026-11-20T10:00:00Z".to_owned(), value: "{}".to_owned(), traceparent: None };
+        let source = Source { topic: "requests".into(), partition, offset, timestamp_ms: 0 };
+        Pending { source, events: vec![event; events], then: None }
+    }
+
+    #[test]
+    fn events_of_committed_records_are_pending_no_more() {
+        let pending = vec![pending(3, 16, 1), pending(3, 17, 2), pending(4, 5, 4)];
+        let head = head(Stream { pending, ..Stream::default() });
+        let at = |partition, offset| (TopicPartition { topic: "requests".into(), partition }, offset);
+        let count =
+            |committed| shown(head.user_id, None, Some(&head), None, &Committed(committed)).unwrap().pending_events;
+        assert_eq!(count(Vec::new()), 7);
+        assert_eq!(count(vec![at(3, 17)]), 6);
+        assert_eq!(count(vec![at(3, 18), at(4, 6)]), 0);
+    }
+
+    #[test]
+    fn a_document_that_no_tree_holds_is_shown_as_it_stands() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for json in [r#"{"a":"\ud800"}"#, deep.as_str()] {
+            assert_eq!(pretty(json), json);
+        }
+        assert_eq!(pretty("{\"a\":1}"), "{\n  \"a\": 1\n}");
+    }
 
     #[test]
     fn a_user_rests_only_with_the_refused_token() {
         let user = UserId::new(42).unwrap();
         let [refused, other] = ["a", "b"].map(|text| Token::new(text.to_owned()).unwrap());
         let token = TokenState { fingerprint: None, refused: Some(refused.fingerprint()) };
-        let head = Head {
-            user_id: user,
-            id: "0".repeat(24),
-            timestamp: 0,
-            document_version: None,
-            lists: PerList::default(),
-            stream: Some(Stream { token, ..Stream::default() }),
-            fence: Epoch(1),
+        let head = head(Stream { token, ..Stream::default() });
+        let shown_with = |token| {
+            shown(user, Some(r#"{"b":1,"a":2}"#.to_owned()), Some(&head), token, &Committed(Vec::new())).unwrap()
         };
-        let shown_with = |token| shown(user, Some(r#"{"b":1,"a":2}"#.to_owned()), Some(&head), token).unwrap();
         assert!(shown_with(Some(&refused)).resting);
         assert!(!shown_with(Some(&other)).resting);
         assert_eq!(

@@ -14,6 +14,7 @@ use crate::{
         tick::{Kind, Tick},
     },
     ports::{Failure, Topics},
+    wiring::running::StopSignals,
 };
 
 use super::{
@@ -27,7 +28,7 @@ use super::{
 /// fan-out.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  passflow tick\n  passflow tick --every '0 * * * *'\n  passflow tick --kind check-status --every '*/10 * * * *'"
+    after_help = "Examples:\n  passflow tick\n  passflow tick --every '0 * * * *'\n  passflow tick --kind backfill"
 )]
 pub(super) struct Args {
     /// What is requested for each user
@@ -47,7 +48,7 @@ enum KindArg {
     Refresh,
     /// Users with a token who were never fetched
     Backfill,
-    /// The status of every cached pass, without a fetch
+    /// The status of every cached pass, without a fetch. Not handled by this version yet: the tick becomes a dead letter
     CheckStatus,
 }
 
@@ -98,22 +99,62 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
         tell(&mut out, context, &topic, &tick)?;
         return Ok(Outcome::Done);
     };
-    let mut last = Timestamp::now();
-    for _ in 0..args.count.unwrap_or(u64::MAX) {
-        // Of times that were missed while the machine slept, none is made up for: a later tick stands for them.
-        let scheduled = schedule.next(last.max(Timestamp::now()))?;
-        tokio::select! {
-            () = sleep_until(scheduled) => {}
-            stopped = tokio::signal::ctrl_c() => {
-                return stopped.map(|()| Outcome::Done).map_err(|error| Error::message(format!("waiting for SIGINT: {error}")));
-            }
-        }
-        let tick = Tick::new(args.kind.into(), scheduled);
-        put_at_last(store.topics.as_ref(), &topic, &tick).await?;
-        tell(&mut out, context, &topic, &tick)?;
-        last = scheduled;
-    }
+    // From here on: a signal before ends the process by itself.
+    let mut signals = StopSignals::listen()?;
+    let ticker = Ticker { topics: store.topics.as_ref(), topic: &topic, kind: args.kind.into() };
+    let told = |tick: &Tick| tell(&mut out, context, &topic, tick);
+    let ticking = ticker.put_each(args.count.unwrap_or(u64::MAX), |after| schedule.next(after), told);
+    until(signals.next(), ticking).await?;
     Ok(Outcome::Done)
+}
+
+/// Works until it is done or told to stop, whatever it waits for at that moment.
+async fn until(stop: impl Future<Output = ()>, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    tokio::select! {
+        () = stop => Ok(()),
+        done = work => done,
+    }
+}
+
+/// Puts ticks of one kind.
+struct Ticker<'a> {
+    topics: &'a dyn Topics,
+    topic: &'a TopicName,
+    kind: Kind,
+}
+
+impl Ticker<'_> {
+    /// Puts a tick at each of the next `count` times.
+    async fn put_each(
+        &self,
+        count: u64,
+        next: impl Fn(Timestamp) -> Result<Timestamp, Error>,
+        mut tell: impl FnMut(&Tick) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut last = Timestamp::now();
+        for _ in 0..count {
+            // Of times that were missed while the machine slept, none is made up for: a later tick stands for them.
+            let scheduled = next(last.max(Timestamp::now()))?;
+            sleep_until(scheduled).await;
+            let tick = Tick::new(self.kind, scheduled);
+            self.put_at_last(&tick).await?;
+            tell(&tick)?;
+            last = scheduled;
+        }
+        Ok(())
+    }
+
+    /// Putting a tick twice does no harm: its id is the same.
+    async fn put_at_last(&self, tick: &Tick) -> Result<(), Error> {
+        loop {
+            match self.topics.append(vec![record(self.topic, tick)]).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind == Failure::Refused => return Err(error.into()),
+                Err(error) => say(&format!("warning: {error}; trying again in {RETRY_PAUSE:?}")),
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
 }
 
 /// A wall clock can be set while we wait, so it is looked at again and again.
@@ -124,18 +165,6 @@ async fn sleep_until(time: Timestamp) {
             return;
         }
         tokio::time::sleep(left.min(LOOK_AGAIN)).await;
-    }
-}
-
-/// Putting a tick twice does no harm: its id is the same.
-async fn put_at_last(topics: &dyn Topics, topic: &TopicName, tick: &Tick) -> Result<(), Error> {
-    loop {
-        match topics.append(vec![record(topic, tick)]).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind == Failure::Refused => return Err(error.into()),
-            Err(error) => say(&format!("warning: {error}; trying again in {RETRY_PAUSE:?}")),
-        }
-        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -159,7 +188,16 @@ fn tell(out: &mut Out, context: &Context, topic: &TopicName, tick: &Tick) -> Res
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
     use super::*;
+    use crate::{
+        domain::record::{Record, TopicPartition},
+        ports::{Dependency, Membership, PortError},
+    };
 
     fn next(cron: &str, after: &str) -> String {
         cron.parse::<Schedule>().unwrap().next(after.parse().unwrap()).unwrap().to_string()
@@ -170,6 +208,47 @@ mod tests {
         assert_eq!(next("0 * * * *", "2026-11-20T10:00:00Z"), "2026-11-20T11:00:00Z");
         assert_eq!(next("0 * * * *", "2026-11-20T10:59:59.9Z"), "2026-11-20T11:00:00Z");
         assert_eq!(next("30 2 * * MON", "2026-11-20T10:00:00Z"), "2026-11-23T02:30:00Z");
+    }
+
+    /// Topics that are down for good.
+    struct Down(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl Topics for Down {
+        async fn append(&self, _: Vec<Output>) -> Result<(), PortError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let (doing, message) = ("putting a tick".to_owned(), "busy".to_owned());
+            Err(PortError { kind: Failure::Down, dependency: Dependency::Topics, doing, message })
+        }
+
+        async fn join(&self, _: &str, _: &[TopicName]) -> Result<Membership, PortError> {
+            unreachable!()
+        }
+
+        async fn partitions(&self, _: &TopicName) -> Result<Vec<Range<i64>>, PortError> {
+            unreachable!()
+        }
+
+        async fn read(&self, _: &TopicPartition, _: i64, _: usize) -> Result<Vec<Record>, PortError> {
+            unreachable!()
+        }
+
+        async fn offset_at(&self, _: &TopicPartition, _: i64) -> Result<i64, PortError> {
+            unreachable!()
+        }
+
+        async fn backlog(&self, _: &str, _: &TopicName) -> Result<u64, PortError> {
+            unreachable!()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_is_heard_while_a_tick_cannot_be_put() {
+        let topics = Down(AtomicUsize::new(0));
+        let ticker = Ticker { topics: &topics, topic: &"ticks".into(), kind: Kind::Refresh };
+        let ticking = ticker.put_each(u64::MAX, |_| Ok(Timestamp::now()), |_| Ok(()));
+        until(tokio::time::sleep(RETRY_PAUSE * 3 / 2), ticking).await.unwrap();
+        assert_eq!(topics.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]

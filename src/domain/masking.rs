@@ -1,14 +1,26 @@
 //! Hides tokens, passwords and card numbers in records that are shown to people.
 //!
-//! Works on the text as it stands, in one pass and without a tree: what is no secret stays byte for byte, and text
-//! that is broken JSON (dead letters are) is masked as well.
+//! Only what can be understood is shown. Valid JSON is, byte for byte, but for the values of secret keys and for card
+//! numbers; a text in it that is JSON again is masked the same way. A value that is no JSON is hidden as a whole, as
+//! nobody can tell where a secret is in it. What no rule can find is a secret under a harmless name
+//! (`{"note":"tok-1"}`), or one that is a record's whole key and looks like an id.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+mod cards;
+mod scan;
 
 /// What stands in place of a secret value.
 pub const MASK: &str = "***";
+
+/// Headers that passflow itself puts on dead letters. Their texts never hold a secret.
+const OWN_HEADERS: &str = "passflow.error.";
+
+/// Characters of an id, at most.
+const ID_MAX: usize = 200;
 
 /// Which values are secret.
 #[derive(Clone, Debug)]
@@ -25,200 +37,125 @@ enum Meaning {
 }
 
 impl Masking {
-    /// Hides `token`, `password`, what else `token_column` names, and SQL statements, which may hold any of them.
+    /// Hides `token`, `password` and keys that end so, what else `token_column` names, and SQL statements, which may
+    /// hold any of them.
     pub fn new(token_column: &str) -> Self {
         let mut secret_keys = vec![token_column.to_lowercase()];
         secret_keys.extend(["token", "password", "query", "sql"].map(str::to_owned));
         Self { secret_keys }
     }
 
-    /// The text with its secrets masked.
-    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut scan = Scan { masking: self, rest: text, masked: String::new(), meaning: Meaning::Plain };
-        while scan.step() {}
-        if scan.masked == text { Cow::Borrowed(text) } else { Cow::Owned(scan.masked) }
+    /// A record's value with its secrets masked; what is no JSON object, list, number or literal is hidden whole.
+    pub fn mask_value<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+        self.mask_alone(value, |_| false)
     }
 
-    /// A record's value with its secrets masked. What is no JSON text at all is hidden as a whole, as nobody can tell
-    /// where a secret is in it.
-    pub fn mask_value<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
-        let looks_like_json = |text: &&str| text.trim_start().starts_with(['{', '[', '"']) || *text == "null";
-        match std::str::from_utf8(value).ok().filter(looks_like_json) {
-            Some(text) => match self.mask(text) {
-                Cow::Borrowed(_) => Cow::Borrowed(value),
-                Cow::Owned(masked) => Cow::Owned(masked.into_bytes()),
-            },
-            None if value.is_empty() => Cow::Borrowed(value),
-            None => Cow::Owned(format!("{MASK} ({} bytes that are no JSON)", value.len()).into_bytes()),
+    /// A record's key with its secrets masked. Most keys are ids: what is neither JSON nor a plain id is hidden whole.
+    pub fn mask_key<'a>(&self, key: &'a [u8]) -> Cow<'a, [u8]> {
+        self.mask_alone(key, |text| is_plain_id(text) && !self.mentions_secret(text))
+    }
+
+    /// A header's value with its secrets masked: mostly plain text, which is shown unless it names a secret.
+    pub fn mask_header<'a>(&self, name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
+        let Ok(text) = std::str::from_utf8(value) else { return into_bytes(hidden(value).into()) };
+        if name.starts_with(OWN_HEADERS) {
+            return into_bytes(cards::mask(text, false));
+        }
+        match self.meaning_of(name) {
+            Meaning::Secret if !text.is_empty() => into_bytes(MASK.into()),
+            meaning => into_bytes(self.mask_text(text, meaning == Meaning::Card)),
         }
     }
 
-    fn meaning_of(&self, quoted_key: &str) -> Meaning {
-        let key = serde_json::from_str(quoted_key).unwrap_or_else(|_| quoted_key.trim_matches('"').to_owned());
-        let key = key.to_lowercase();
-        if self.secret_keys.contains(&key) {
+    /// A text that stands alone; `may_show` tells whether it may be shown although it is no JSON.
+    fn mask_alone<'a>(&self, bytes: &'a [u8], may_show: impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
+        let Ok(text) = std::str::from_utf8(bytes) else { return into_bytes(hidden(bytes).into()) };
+        if text.is_empty() || may_show(text) {
+            return into_bytes(cards::mask(text, false));
+        }
+        if !is_json(text) {
+            return into_bytes(hidden(bytes).into());
+        }
+        let Ok(inner) = serde_json::from_str::<String>(text) else {
+            let is_text = text.trim_start().starts_with('"');
+            return into_bytes(if is_text { quoted(&hidden(bytes)).into() } else { self.mask_json(text) });
+        };
+        let is_shown = inner.is_empty() || looks_like_json(&inner) || may_show(&inner);
+        let masked = if is_shown { self.mask_text(&inner, false) } else { hidden(inner.as_bytes()).into() };
+        into_bytes(if masked == inner { text.into() } else { quoted(&masked).into() })
+    }
+
+    /// A text within JSON, or a header's.
+    fn mask_text<'a>(&self, text: &'a str, is_card_field: bool) -> Cow<'a, str> {
+        if looks_like_json(text) {
+            return if is_json(text) { self.mask_json(text) } else { hidden_within(text).into() };
+        }
+        if self.mentions_secret(text) { hidden_within(text).into() } else { cards::mask(text, is_card_field) }
+    }
+
+    /// `json`, which is valid, with its secrets masked.
+    fn mask_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        let masked = scan::mask(self, json);
+        if masked == json { Cow::Borrowed(json) } else { Cow::Owned(masked) }
+    }
+
+    fn meaning_of(&self, key: &str) -> Meaning {
+        let key = key.trim().to_lowercase();
+        if self.secret_keys.contains(&key) || key.ends_with("token") || key.ends_with("password") {
             return Meaning::Secret;
         }
         if key.contains("card") { Meaning::Card } else { Meaning::Plain }
     }
-}
 
-struct Scan<'a, 'm> {
-    masking: &'m Masking,
-    rest: &'a str,
-    masked: String,
-    /// Of the value that comes next.
-    meaning: Meaning,
-}
-
-impl<'a> Scan<'a, '_> {
-    /// Handles what stands at the front; false at the end.
-    fn step(&mut self) -> bool {
-        let Some(first) = self.rest.chars().next() else { return false };
-        match first {
-            '"' => self.string(),
-            '{' | '[' if self.meaning == Meaning::Secret => self.secret_container(),
-            '{' | '}' | '[' | ']' | ',' | ':' => {
-                if first != ':' && first != '[' {
-                    self.meaning = Meaning::Plain;
-                }
-                self.copy(first.len_utf8());
-            }
-            _ if first.is_whitespace() => self.copy(first.len_utf8()),
-            _ => self.bare(),
-        }
-        true
-    }
-
-    fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        taken
-    }
-
-    fn copy(&mut self, length: usize) {
-        let taken = self.take(length);
-        self.masked.push_str(taken);
-    }
-
-    fn string(&mut self) {
-        let text = self.take(string_length(self.rest));
-        if self.rest.trim_start().starts_with(':') {
-            self.meaning = self.masking.meaning_of(text);
-            self.masked.push_str(text);
-            return;
-        }
-        match self.meaning {
-            Meaning::Secret if text != "\"\"" => self.hide(),
-            meaning => mask_cards(text, meaning == Meaning::Card, &mut self.masked),
-        }
-    }
-
-    /// A number or literal; in broken JSON anything else.
-    fn bare(&mut self) {
-        let is_end = |c: char| c.is_whitespace() || "{}[],:\"".contains(c);
-        let text = self.take(self.rest.find(is_end).unwrap_or(self.rest.len()));
-        let is_literal = matches!(text, "null" | "true" | "false");
-        match self.meaning {
-            Meaning::Secret if !is_literal => self.hide(),
-            meaning => {
-                let mut masked = String::new();
-                mask_cards(text, meaning == Meaning::Card, &mut masked);
-                let is_json = serde_json::from_str::<&RawValue>(&masked).is_ok();
-                // A masked number is no number any more.
-                let quote = if masked == text || is_json { "" } else { "\"" };
-                self.masked.extend([quote, masked.as_str(), quote]);
-            }
-        }
-    }
-
-    fn secret_container(&mut self) {
-        let mut depth = 0_usize;
-        while let Some(first) = self.rest.chars().next() {
-            match first {
-                '{' | '[' => depth += 1,
-                '}' | ']' => depth -= 1,
-                _ => {}
-            }
-            let length = if first == '"' { string_length(self.rest) } else { first.len_utf8() };
-            self.take(length);
-            if depth == 0 {
-                break;
-            }
-        }
-        self.hide();
-    }
-
-    fn hide(&mut self) {
-        self.masked.push('"');
-        self.masked.push_str(MASK);
-        self.masked.push('"');
+    /// Whether `text` seems to give a secret a value, as `token=...` and `Struct{token=...}` do.
+    fn mentions_secret(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let is_value_next = |behind: &str| {
+            behind.trim_start_matches(|c: char| c.is_whitespace() || "\"'`\\".contains(c)).starts_with(['=', ':'])
+        };
+        let mentions = |key: &String| {
+            text.match_indices(key.as_str())
+                .any(|(at, key)| is_value_next(text.get(at + key.len()..).unwrap_or_default()))
+        };
+        self.secret_keys.iter().any(mentions)
     }
 }
 
-/// Bytes of the string literal at the front of `text`; to the end when it is never closed.
-fn string_length(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// Whether `text` begins as objects, lists and strings do; a number or literal is no container of secrets.
+fn looks_like_json(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').starts_with(['{', '[', '"'])
+}
+
+/// User ids, uuids, times, ids of ticks and of dead letters.
+fn is_plain_id(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@/+".contains(&byte);
+    (1..=ID_MAX).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// What stands for a whole key, value or header. The length and the hash tell two of them apart.
+fn hidden(bytes: &[u8]) -> String {
+    let start = Sha256::digest(bytes).iter().take(4).fold(0_u32, |start, byte| start << 8 | u32::from(*byte));
+    format!("{MASK} ({} bytes hidden, SHA-256 {start:08x}...)", bytes.len())
+}
+
+/// What stands for a text that is a part of something: it may be short, so a hash would tell too much.
+fn hidden_within(text: &str) -> String {
+    format!("{MASK} ({} bytes hidden)", text.len())
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
-    text.len()
-}
-
-/// Copies `text`, masking full card numbers: 13 to 19 digits, spaces and dashes aside, that pass the Luhn check. But
-/// in a field of a card's, only what begins as card numbers do: times in ms look alike otherwise.
-fn mask_cards(text: &str, is_card_field: bool, masked: &mut String) {
-    let mut rest = text;
-    let mut before = None;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (plain, from) = rest.split_at(start);
-        masked.push_str(plain);
-        before = plain.chars().next_back().or(before);
-        let (run, behind) = from.split_at(run_length(from));
-        let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-        let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-        let is_likely = is_card_field || digits.starts_with(['2', '3', '4', '5', '6']);
-        if is_likely && is_apart(before) && is_apart(behind.chars().next()) && is_card_number(&digits) {
-            push_masked_card(&digits, masked);
-        } else {
-            masked.push_str(run);
-        }
-        before = run.chars().next_back();
-        rest = behind;
-    }
-    masked.push_str(rest);
-}
-
-/// Length of the digits at the front, with single spaces or dashes between them.
-fn run_length(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let is_separator = |at: usize| matches!(bytes.get(at), Some(b' ' | b'-'));
-    let mut end = 0;
-    while is_digit(end) || (is_separator(end) && is_digit(end + 1)) {
-        end += 1;
-    }
-    end
-}
-
-fn is_card_number(digits: &str) -> bool {
-    (13..=19).contains(&digits.len()) && luhn_sum(digits).is_multiple_of(10)
-}
-
-fn luhn_sum(digits: &str) -> u32 {
-    let values = digits.bytes().rev().map(|digit| u32::from(digit - b'0'));
-    let doubled = |value: u32| if value > 4 { 2 * value - 9 } else { 2 * value };
-    values.enumerate().map(|(place, value)| if place % 2 == 1 { doubled(value) } else { value }).sum()
-}
-
-fn push_masked_card(digits: &str, masked: &mut String) {
-    let last = digits.len() - 4;
-    masked.extend(digits.char_indices().map(|(at, digit)| if (6..last).contains(&at) { '*' } else { digit }));
 }
 
 #[cfg(test)]

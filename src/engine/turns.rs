@@ -42,7 +42,7 @@ impl Engine {
             }
             Err(Halt::Again(poison)) if job.attempts + 1 < self.parts.limits.handle_attempts => {
                 let mut backoff =
-                    Backoff::new(self.parts.limits.retry_backoff * (1 << job.attempts.min(4)), Duration::MAX);
+                    Backoff::new(self.parts.limits.retry_backoff * (1 << job.attempts.min(4)).min(10), Duration::MAX);
                 let due_ms = now_ms + backoff.next_ms(&mut self.parts.random);
                 tracing::debug!(record = %job.record.source, %poison, "trying again");
                 window.park(job.slot, due_ms, true);
@@ -71,7 +71,7 @@ impl Engine {
             record = %job.record.source,
             stage,
             code = poison.code.as_str(),
-            message = poison.message,
+            reason = poison.message,
             "dead letter"
         );
         let letter = self.parts.dead_letters.letter(&job.record, stage, poison, job.attempts);

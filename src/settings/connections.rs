@@ -4,12 +4,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use url::Url;
+
 use super::{
     kind::KindName,
     pipeline::Pipeline,
     problem::{Problem, Problems, all_or},
     secret::Secret,
     table::Table,
+    variables::PREFIX,
 };
 
 /// Where everything is.
@@ -181,7 +184,7 @@ impl Value {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Option<Self> {
         let in_file = table.secret_text(key);
-        let variable = format!("PASSFLOW_{}", key.to_ascii_uppercase());
+        let variable = format!("{PREFIX}{}", key.to_ascii_uppercase());
         if let Some(text) = environment(&variable).filter(|text| !text.is_empty()) {
             return Some(Self { text, place: variable, line: None });
         }
@@ -222,10 +225,13 @@ fn base_url(value: &Value, problems: &mut Vec<Problem>) -> Option<String> {
     let is_plain =
         |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(char::is_whitespace);
     let refusal = match rest {
-        Some(rest) if rest.contains('@') => "the URL must not hold a user or password",
-        Some(rest) if rest.contains(['?', '#']) => "the base URL takes no query and no fragment",
-        Some(rest) if is_plain(rest) => return Some(url.to_owned()),
-        _ => "this is no base URL: write it like https://api.example.com/v1",
+        Some(rest) if rest.contains('@') => "the URL must not hold a user or password".to_owned(),
+        Some(rest) if rest.contains(['?', '#']) => "the base URL takes no query and no fragment".to_owned(),
+        Some(rest) if is_plain(rest) => match Url::parse(url) {
+            Ok(_) => return Some(url.to_owned()),
+            Err(error) => format!("this is no base URL ({error}): write it like https://api.example.com/v1"),
+        },
+        _ => "this is no base URL: write it like https://api.example.com/v1".to_owned(),
     };
     problems.push(value.problem(refusal));
     None

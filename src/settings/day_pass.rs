@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::{civil::Time, tz::TimeZone};
+use regex::Regex;
 
 use super::{
     durations::{days, minutes},
@@ -23,8 +24,44 @@ pub enum Matches {
     /// Those of this product.
     ProductUuid(String),
     /// Those whose `label_name` this regular expression finds something in.
-    Label(String),
+    Label(Pattern),
 }
+
+/// A regular expression that compiles. Two are equal when their texts are.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Whether it finds something in `text`.
+    pub fn finds_in(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+
+    /// The expression.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        // Syntax errors come as a drawing over several lines, the last of which says what is wrong.
+        let in_words = |error: regex::Error| {
+            let drawing = error.to_string();
+            drawing.lines().next_back().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        };
+        if text.is_empty() {
+            return Err("an empty one finds something everywhere".to_owned());
+        }
+        Regex::new(text).map(Self).map_err(in_words)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
 
 /// When a day pass ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +92,7 @@ pub(super) fn read_zone(table: &mut Table<'_>, key: &'static str) -> Option<Time
 fn read_rule(table: &mut Table<'_>) -> Option<DayPassRule> {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let product_uuid = table.parsed("product_uuid", "a product's uuid", text);
-    let label = table.parsed("label", "a regular expression", text);
+    let label = table.explained("label", "a regular expression", Pattern::parse);
     let after = table.parsed("after", "a duration like \"24h\", 1m to 366d", |text| {
         parse_duration(text).filter(|after| (minutes(1)..=days(366)).contains(after))
     });
@@ -73,6 +110,9 @@ fn read_rule(table: &mut Table<'_>) -> Option<DayPassRule> {
         }
         _ => None,
     };
+    if !table.is_well() {
+        return None;
+    }
     if matches.is_none() {
         table.complain_of_all("a rule takes either `product_uuid` or `label`".to_owned());
     }

@@ -14,10 +14,11 @@ mod secret;
 mod select;
 mod table;
 pub mod units;
+mod variables;
 
 pub use self::{
     connections::{Connections, HttpListener, Kafka, Servers},
-    day_pass::{DayPassRule, Ends, Matches},
+    day_pass::{DayPassRule, Ends, Matches, Pattern},
     engine::Engine,
     kind::{Kind, KindName, ParkingEvents, Ticks, TokenChanges},
     passes::{Collections, Fetching, OnTokenRemoved, Passes, StatusLog},
@@ -26,4 +27,5 @@ pub use self::{
     secret::Secret,
     select::{BUILT_IN, FOLDER, TopicNames, all_pipelines, select_pipelines},
     table::is_topic_name,
+    variables::unknown_variables,
 };

@@ -13,10 +13,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use self::value::{plain_text, shown, whole_number};
 use super::{
     problem::{Problem, Problems, all_or, nearest},
     units::{format_duration, format_size, parse_duration, parse_size},
 };
+
+mod value;
 
 /// A table of a file, being read.
 #[derive(Debug)]
@@ -60,6 +63,11 @@ impl<'a> Table<'a> {
     /// Adds a problem that concerns several keys, at the line of none.
     pub(super) fn complain_of_all(&mut self, message: String) {
         self.problems.push(Problem { place: self.place.to_owned(), line: None, message });
+    }
+
+    /// Whether all values were taken so far.
+    pub(super) fn is_well(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// Leaves unknown keys alone: nobody can tell which keys are known.
@@ -146,6 +154,26 @@ impl<'a> Table<'a> {
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         self.checked(key, None, expected, |value| read(value.as_str()?).map(Some))
+    }
+
+    /// As [`Table::parsed`], and `read` says why it refuses a text.
+    pub(super) fn explained<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.take(key)?;
+        let why = match value.get_ref().as_str().map(read) {
+            Some(Ok(value)) => return Some(value),
+            Some(Err(why)) => format!(" ({why})"),
+            None => String::new(),
+        };
+        self.complain(
+            value.span(),
+            format!("`{key}` = {} is refused: it takes {expected}{why}", shown(value.get_ref())),
+        );
+        None
     }
 
     /// A topic's name, as Kafka allows it.
@@ -261,31 +289,6 @@ pub fn is_topic_name(name: &str) -> bool {
 fn is_name(name: &str) -> bool {
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"$\"'`\\/".contains(c);
     (1..=120).contains(&name.len()) && name.chars().all(is_plain)
-}
-
-fn whole_number(value: &DeValue<'_>) -> Option<i64> {
-    let number = value.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-fn plain_text(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.to_string()),
-        DeValue::Float(number) => Some(number.to_string()),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-fn shown(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-        DeValue::Datetime(time) => time.to_string(),
-        other => plain_text(other).unwrap_or_default(),
-    }
 }
 
 fn line_of(text: &str, at: usize) -> usize {

@@ -1,8 +1,14 @@
 //! Tries every connection, for `check`.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use crate::settings::{Connections, TopicNames};
+use crate::{
+    adapters::{
+        bytemark_http::{BytemarkHttp, Limits},
+        system_clock::SystemClock,
+    },
+    settings::{Connections, TopicNames},
+};
 
 use super::{open_store, refuse_servers};
 
@@ -31,20 +37,19 @@ pub async fn store(connections: &Connections, names: &TopicNames) -> Finding {
     if let Err(problems) = refuse_servers(connections) {
         return Finding::new("store", Err(problems.to_string()));
     }
-    if let Err(error) = write_probe(dir) {
-        let message = format!(
-            "can't write there: {error}; create the folder, give passflow the right to write, or set PASSFLOW_DATA_DIR"
-        );
-        return Finding::new(what, Err(message));
+    // First, as this makes the directory, and for nobody else.
+    if let Err(error) = open_store(connections, names).await {
+        return Finding::new(what, Err(error.to_string()));
     }
-    match open_store(connections, names).await {
-        Ok(_) => Finding::new(what, Ok("opens, and can be written".to_owned())),
-        Err(error) => Finding::new(what, Err(error.to_string())),
-    }
+    let written = write_probe(dir).map(|()| "opens, and can be written".to_owned());
+    Finding::new(
+        what,
+        written
+            .map_err(|error| format!("can't write there: {error}; give passflow the right, or make room on the disk")),
+    )
 }
 
 fn write_probe(dir: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
     let probe = dir.join(format!(".check-{}", std::process::id()));
     std::fs::write(&probe, b"probe")?;
     std::fs::remove_file(&probe)
@@ -59,23 +64,15 @@ pub async fn bytemark(url: &str) -> Finding {
     Finding::new(what, outcome)
 }
 
+/// With the client that `run` has: what reaches the one reaches the other.
 async fn get(url: &str) -> Result<String, String> {
-    // Fails only when another part of the process was first, with the same provider.
-    let _already_installed = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| deepest(&error))?;
-    let answer = client.get(url).send().await.map_err(|error| deepest(&error))?;
-    Ok(format!("answers (HTTP {})", answer.status().as_u16()))
-}
-
-/// The first cause alone tells what is wrong; those above it only repeat the URL.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
+    let limits = Limits {
+        connect_timeout: ANSWER_TIMEOUT,
+        read_timeout: ANSWER_TIMEOUT,
+        request_timeout: ANSWER_TIMEOUT,
+        ..Limits::default()
+    };
+    let api = BytemarkHttp::new(url, limits, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+    let status = api.probe().await.map_err(|error| error.to_string())?;
+    Ok(format!("answers (HTTP {status})"))
 }

@@ -79,7 +79,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> Result<Verdict, Error> {
     let mut signals = StopSignals::listen()?;
     let data_dir = demo.connections.data_dir.join("demo");
-    let _lock = embedded::lock(&data_dir)?;
+    // Of the data directory: one `run` or `demo` at a time. And of its own, which somebody may name as theirs.
+    let _locks = (embedded::lock(&demo.connections.data_dir)?, embedded::lock(&data_dir)?);
     empty(&data_dir)?;
     let pipelines = pipelines()?;
     let names = TopicNames::of(&pipelines);

@@ -20,6 +20,8 @@ fn a_second_run_is_refused_and_other_commands_work_beside_the_first() {
     let refused = place.run(&["run"]).exits(1).stderr();
     let state = place.path().join("state").display().to_string();
     assert!(refused.contains(&format!("uses the data directory {state}")), "{refused}");
+    let refused = place.run(&["demo", "--users", "1", "--seconds", "1"]).exits(1).stderr();
+    assert!(refused.contains(&format!("uses the data directory {state}:")), "{refused}");
 
     place.run_with_input(&["tokens", "set", "3"], bytemark.token(3).as_bytes()).exits(0);
     wait_until("the first refresh", || place.is_refreshed(3));
@@ -114,4 +116,25 @@ fn what_is_missing_or_unreachable_is_told_before_anything_is_consumed() {
     let wrong: Vec<&str> = told.lines().filter(|line| line.starts_with("WRONG")).collect();
     assert_eq!(wrong.len(), 1, "{told}");
     assert!(wrong[0].contains("Bytemark at http://127.0.0.1:1") && wrong[0].contains("check PASSFLOW_BYTEMARK_URL"));
+}
+
+#[test]
+fn a_server_on_this_machine_is_checked_as_it_is_run_with() {
+    let bytemark = Bytemark::still(1);
+    // Nobody listens there.
+    let place = Place::new(Some(&bytemark.url), "").with("http_proxy", "http://127.0.0.1:1");
+    let told = place.run(&["check"]).exits(0).stdout();
+    assert!(told.contains(&format!("Bytemark at {}: answers", bytemark.url)), "{told}");
+}
+
+#[test]
+fn dead_letters_are_found_in_json_logs_by_their_message() {
+    let place = Place::new(Some("http://127.0.0.1:1"), "");
+    place.run_with_input(&["produce", "bytemark.pass-requests"], b"{\"key\":\"1\",\"value\":\"{}\"}").exits(0);
+    let logs = place.run(&["run", "--until-end", "--log-format", "json", "passes"]).exits(0).stderr();
+    let line = logs.lines().find(|line| line.contains("dead letter")).unwrap();
+    assert_eq!(line.matches("\"message\":").count(), 1, "{line}");
+    let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(entry["message"], "dead letter");
+    assert!(entry["reason"].is_string() && entry["code"].is_string(), "{line}");
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -150,5 +151,25 @@ fn topics_that_take_no_commit_are_given_up() {
         };
         let end = until_end::reached(&process.topics, &process.clock, &[watched], secs(60)).await;
         assert_eq!(end, End::Waiting { pipeline: "scripted".to_owned(), dependency: "topics" });
+    });
+}
+
+#[test]
+fn pauses_between_turns_grow_up_to_ten_times_the_first() {
+    run(async {
+        let tries = Arc::<Mutex<Vec<tokio::time::Instant>>>::default();
+        let noted = Arc::clone(&tries);
+        let limits = Limits { handle_attempts: 20, retry_backoff: secs(10), ..Limits::default() };
+        let rig = Rig::new(limits, Odds::default(), move |_| {
+            noted.lock().unwrap().push(tokio::time::Instant::now());
+            Box::pin(async { Err(Halt::Again(busy())) })
+        });
+        rig.put("k", "bad");
+        rig.kit.settle().await;
+        let tries = tries.lock().unwrap();
+        let pauses: Vec<Duration> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let longest = pauses.iter().max().unwrap();
+        // A second on top: the loop looks at its clock now and then only.
+        assert!((secs(80)..secs(101)).contains(longest), "{pauses:?}");
     });
 }

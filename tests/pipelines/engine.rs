@@ -52,7 +52,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    fn new(
+    pub fn new(
         limits: Limits,
         odds: Odds,
         act: impl Fn(String) -> BoxFuture<'static, Result<Step, Halt>> + Send + Sync + 'static,

@@ -8,7 +8,11 @@ use crate::ports::{Dependency, Failure, PortError};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or file could not be made or opened.
-    #[error("opening the embedded store {}: {error}", path.display())]
+    #[error(
+        "opening the embedded store {}: {error}; give passflow the right to write there, or name another folder with \
+         PASSFLOW_DATA_DIR (data_dir)",
+        path.display()
+    )]
     Io {
         /// Which one.
         path: PathBuf,
@@ -57,7 +61,11 @@ pub enum RunLockError {
         data_dir: PathBuf,
     },
     /// The lock file could not be made.
-    #[error("locking the data directory {}: {error}", data_dir.display())]
+    #[error(
+        "locking the data directory {}: {error}; give passflow the right to write there, or name another folder with \
+         PASSFLOW_DATA_DIR (data_dir)",
+        data_dir.display()
+    )]
     Io {
         /// The directory.
         data_dir: PathBuf,

@@ -38,14 +38,16 @@ impl<'a> Jsonl<'a> {
             partition: record.source.partition,
             offset: record.source.offset,
             timestamp: record.source.timestamp_ms,
-            key: Content { names: ["key", "key_b64"], bytes: record.key.as_ref().map(|key| text(key, masking)) },
+            key: Content { names: ["key", "key_b64"], bytes: record.key.as_ref().map(|key| masked_key(key, masking)) },
             value: Content {
                 names: ["value", "value_b64"],
                 bytes: record.value.as_ref().map(|value| masked_value(value, masking)),
             },
             headers: Headers(
                 headers
-                    .map(|(name, value)| (name.as_str(), value.as_ref().map(|value| text(value, masking))))
+                    .map(|(name, value)| {
+                        (name.as_str(), value.as_ref().map(|value| masked_header(name, value, masking)))
+                    })
                     .collect(),
             ),
         }
@@ -83,15 +85,12 @@ fn masked_value<'a>(value: &'a Bytes, masking: Option<&Masking>) -> Cow<'a, [u8]
     masking.map_or(Cow::Borrowed(value.as_ref()), |masking| masking.mask_value(value))
 }
 
-/// A key or header: mostly plain text, so what is no JSON is not hidden.
-fn text<'a>(bytes: &'a Bytes, masking: Option<&Masking>) -> Cow<'a, [u8]> {
-    match (masking, std::str::from_utf8(bytes)) {
-        (Some(masking), Ok(text)) => match masking.mask(text) {
-            Cow::Borrowed(_) => Cow::Borrowed(bytes.as_ref()),
-            Cow::Owned(masked) => Cow::Owned(masked.into_bytes()),
-        },
-        _ => Cow::Borrowed(bytes.as_ref()),
-    }
+fn masked_key<'a>(key: &'a Bytes, masking: Option<&Masking>) -> Cow<'a, [u8]> {
+    masking.map_or(Cow::Borrowed(key.as_ref()), |masking| masking.mask_key(key))
+}
+
+fn masked_header<'a>(name: &str, value: &'a Bytes, masking: Option<&Masking>) -> Cow<'a, [u8]> {
+    masking.map_or(Cow::Borrowed(value.as_ref()), |masking| masking.mask_header(name, value))
 }
 
 /// Characters of a value that a table shows.
@@ -102,7 +101,7 @@ pub(super) fn table_line(record: &Record, masking: Option<&Masking>) -> String {
     let source = &record.source;
     let time = Timestamp::from_millisecond(source.timestamp_ms)
         .map_or_else(|_| source.timestamp_ms.to_string(), |time| format!("{time:.3}"));
-    let key = record.key.as_ref().map_or_else(|| "-".to_owned(), |key| plain(&text(key, masking)));
+    let key = record.key.as_ref().map_or_else(|| "-".to_owned(), |key| plain(&masked_key(key, masking)));
     let value =
         record.value.as_ref().map_or_else(|| "(tombstone)".to_owned(), |value| plain(&masked_value(value, masking)));
     format!("{:>10}  {time}  {key:<12}  {value}", format!("{}-{}", source.partition, source.offset))

@@ -43,6 +43,8 @@ fn addresses_are_checked() {
     for (url, wrong) in [
         ("ftp://x", "no base URL"),
         ("https://", "no base URL"),
+        ("http://[::1", "no base URL (invalid IPv6 address)"),
+        ("http://host:99999", "no base URL (invalid port number)"),
         ("https://u:sekret@x", "must not hold a user"),
         ("https://x?a=b", "no query"),
     ] {

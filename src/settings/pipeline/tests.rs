@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::{BUILT_IN, DayPassRule, Ends, Matches};
+use crate::settings::{BUILT_IN, DayPassRule, Ends, Matches, day_pass::Pattern};
 
 fn parse(place: &str, text: &str) -> Result<Pipeline, String> {
     Pipeline::parse(place, text).map_err(|problems| problems.to_string())
@@ -71,7 +71,9 @@ fn day_pass_rules_are_read() {
     .unwrap();
     assert_eq!(rules[0].matches, Matches::ProductUuid("p".to_owned()));
     assert_eq!(rules[0].ends, Ends::After(std::time::Duration::from_hours(24)));
-    assert_eq!(rules[1].matches, Matches::Label("Day".to_owned()));
+    assert_eq!(rules[1].matches, Matches::Label(Pattern::parse("Day").unwrap()));
+    let Matches::Label(label) = &rules[1].matches else { panic!("{rules:?}") };
+    assert!(label.finds_in("7-Day Pass") && !label.finds_in("Ride"));
     let Ends::ServiceDayEnd { time, zone } = &rules[1].ends else { panic!("{rules:?}") };
     assert_eq!((time.hour(), zone.iana_name()), (3, Some("America/Chicago")));
 }
@@ -84,4 +86,13 @@ fn a_bad_day_pass_rule_is_told_with_its_line() {
     assert!(error.contains("passes.toml:2: unknown key `aftr`; did you mean `after`?"), "{error}");
     let error = rules("day_pass_rules = [{ label = \"x\", service_day_end = \"3\", zone = \"Mars\" }]").unwrap_err();
     assert!(error.contains("`zone` = \"Mars\" is refused: it takes a zone"), "{error}");
+    let error = rules("day_pass_rules = [\n\n{ label = \"(Day\", after = \"24h\" },\n]").unwrap_err();
+    let expected = "passes.toml:3: `label` = \"(Day\" is refused: it takes a regular expression (unclosed group)";
+    assert_eq!(error, expected);
+    for label in ["\"\"", "7"] {
+        let error = rules(&format!("day_pass_rules = [{{ label = {label}, after = \"24h\" }}]")).unwrap_err();
+        assert!(error.starts_with("passes.toml:1: `label` = "), "{error}");
+    }
+    let error = parse("passes.toml", "time_zone = \"Mars\"").unwrap_err();
+    assert!(error.contains("passes.toml:1: `time_zone` = \"Mars\" is refused: it takes a zone"), "{error}");
 }
