@@ -12,7 +12,7 @@ use crate::{
         user_id::UserId,
     },
     ports::{Documents, PortError, Tokens, Topics},
-    settings::{Connections, HttpListener, Pipeline, Problems, TopicNames},
+    settings::{Connections, HttpListener, Names, Pipeline, Problems},
 };
 
 pub mod check;
@@ -115,7 +115,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// When a server is named: this build has the embedded store alone. When the store can't be opened.
-pub async fn open_store(connections: &Connections, names: &TopicNames) -> Result<Store, Error> {
+pub async fn open_store(connections: &Connections, names: &Names) -> Result<Store, Error> {
     refuse_servers(connections)?;
     embedded::open(&connections.data_dir, names).await
 }
@@ -129,7 +129,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     // First, so that a signal during the start ends it as well as one later.
     let mut signals = StopSignals::listen()?;
     let _lock = embedded::lock(&run.connections.data_dir)?;
-    let names = TopicNames::of(&run.pipelines);
+    let names = Names::of(&run.pipelines);
     let store = open_store(&run.connections, &names).await?;
     let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), names));
     let surroundings =

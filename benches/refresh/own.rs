@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use passflow::{
     domain::{record::Output, request::PassRequest, token::Token, user_id::UserId},
-    settings::{BUILT_IN, Connections, Kind, Pipeline, TopicNames},
+    settings::{BUILT_IN, Connections, Kind, Names, Pipeline},
     wiring::{
         self, Store,
         running::{Running, Surroundings},
@@ -23,7 +23,7 @@ pub fn measure(api: &ApiProcess, users: u64) -> Measured {
         let connections =
             Connections::load(None, |name| (name == "PASSFLOW_DATA_DIR").then(|| data_dir.clone())).expect("settings");
         let pipelines = passes_alone();
-        let names = TopicNames::of(&pipelines);
+        let names = Names::of(&pipelines);
         let store = wiring::open_store(&connections, &names).await.expect("a store");
         import_tokens(&store, api, users).await;
         let surroundings = Surroundings { store: store.clone(), bytemark_url: Some(api.base_url.clone()), seed: 1 };
@@ -55,7 +55,7 @@ async fn import_tokens(store: &Store, api: &ApiProcess, users: u64) {
     }
 }
 
-async fn request_all(store: &Store, names: &TopicNames, users: u64) {
+async fn request_all(store: &Store, names: &Names, users: u64) {
     for first in (1..=users).step_by(1000) {
         let requests = (first..=users.min(first + 999)).map(|user| Output {
             topic: names.requests.as_str().into(),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::{
-    settings::{Connections, Pipeline, Problem, Problems, TopicNames},
+    settings::{Connections, Names, Pipeline, Problem, Problems},
     wiring::check::{self, Finding},
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
             let told = |addr| format!("{addr} may be used; this version has no console yet and serves nothing there");
             listener.as_ref().map_or_else(|| "off".to_owned(), |listener| told(listener.addr))
         })?;
-        let names = TopicNames::of(pipelines.as_deref().unwrap_or_default());
+        let names = Names::of(pipelines.as_deref().unwrap_or_default());
         report.tell(&check::store(connections, &names).await)?;
         if let Some(url) = &connections.bytemark_url {
             report.tell(&check::bytemark(url).await)?;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    settings::{Connections, FOLDER, KindName, Pipeline, Problems, TopicNames, all_pipelines, select_pipelines},
+    settings::{Connections, FOLDER, KindName, Names, Pipeline, Problems, all_pipelines, select_pipelines},
     wiring::{self, Store},
 };
 
@@ -34,8 +34,8 @@ impl Context {
     }
 
     /// The topics, as all pipelines name them.
-    pub(super) fn topic_names(&self) -> Result<TopicNames, Problems> {
-        Ok(TopicNames::of(&all_pipelines(&self.pipelines_folder)?))
+    pub(super) fn names(&self) -> Result<Names, Problems> {
+        Ok(Names::of(&all_pipelines(&self.pipelines_folder)?))
     }
 
     /// The consumer groups of the pipelines that write documents.
@@ -46,6 +46,6 @@ impl Context {
     }
 
     pub(super) async fn store(&self) -> Result<Store, Error> {
-        Ok(wiring::open_store(&self.connections()?, &self.topic_names()?).await?)
+        Ok(wiring::open_store(&self.connections()?, &self.names()?).await?)
     }
 }

@@ -46,7 +46,7 @@ impl From<WhenArg> for When {
 }
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let topic = TopicName::from(context.topic_names()?.requests.as_str());
+    let topic = TopicName::from(context.names()?.requests.as_str());
     let store = context.store().await?;
     let now = Timestamp::now();
     let requests: Vec<PassRequest> = args

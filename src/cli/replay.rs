@@ -10,7 +10,7 @@ use crate::{
         user_id::UserId,
     },
     ports::Topics,
-    settings::TopicNames,
+    settings::Names,
 };
 
 use self::{
@@ -68,7 +68,7 @@ enum Format {
 const PAGE: usize = 64;
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let names = context.topic_names()?;
+    let names = context.names()?;
     let store = context.store().await?;
     let topic = TopicName::from(args.topic.as_str());
     let ranges = store.topics.partitions(&topic).await?;
@@ -131,7 +131,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &Args, context: &Context, names: &TopicNames) -> Self {
+    fn new(args: &Args, context: &Context, names: &Names) -> Self {
         let default = if context.is_json() { Format::Jsonl } else { Format::Table };
         // These hold no secret, and a pass has fields of its own with such names, which are published whole.
         let harmless = [&names.ticket_changed, &names.requests, &names.retry, &names.ticks];

@@ -90,7 +90,7 @@ impl Schedule {
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let topic = TopicName::from(context.topic_names()?.ticks.as_str());
+    let topic = TopicName::from(context.names()?.ticks.as_str());
     let store = context.store().await?;
     let mut out = Out::new();
     let Some(schedule) = &args.every else {

@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use crate::{
     domain::record::{TopicName, TopicPartition},
-    settings::TopicNames,
+    settings::Names,
     wiring::Store,
 };
 
@@ -56,7 +56,7 @@ struct Group {
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let Action::Describe = args.action;
-    let names = context.topic_names()?;
+    let names = context.names()?;
     let store = context.store().await?;
     let mut out = Out::new();
     let mut rows = vec![
@@ -83,7 +83,7 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
 async fn describe(
     store: &Store,
     name: &TopicName,
-    names: &TopicNames,
+    names: &Names,
     committed: &[(String, TopicPartition, i64)],
 ) -> Result<Topic, Error> {
     let ranges = store.topics.partitions(name).await?;
@@ -108,7 +108,7 @@ async fn describe(
 }
 
 /// What the topic is documented to have, and what `topics create` gives it on Kafka.
-fn documented_cleanup(topic: &str, names: &TopicNames) -> Option<&'static str> {
+fn documented_cleanup(topic: &str, names: &Names) -> Option<&'static str> {
     let state = format!("{}.state", names.dead_letters);
     if topic == names.token_changes || topic == state {
         return Some("compact");
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_documented_cleanup_follows_the_settings_names() {
-        let mut names = TopicNames::of(&[]);
+        let mut names = Names::of(&[]);
         names.ticks = "mine".to_owned();
         assert_eq!(documented_cleanup("mine", &names), Some("delete"));
         assert_eq!(documented_cleanup("bytemark.ticks", &names), None);

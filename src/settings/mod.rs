@@ -7,6 +7,7 @@ mod day_pass;
 mod durations;
 mod engine;
 mod kind;
+mod names;
 mod passes;
 mod pipeline;
 mod problem;
@@ -21,11 +22,12 @@ pub use self::{
     day_pass::{DayPassRule, Ends, Matches, Pattern},
     engine::Engine,
     kind::{Kind, KindName, ParkingEvents, Ticks, TokenChanges},
+    names::Names,
     passes::{Collections, Fetching, OnTokenRemoved, Passes, StatusLog},
     pipeline::Pipeline,
     problem::{Problem, Problems},
     secret::Secret,
-    select::{BUILT_IN, FOLDER, TopicNames, all_pipelines, select_pipelines},
+    select::{BUILT_IN, FOLDER, all_pipelines, select_pipelines},
     table::is_topic_name,
     variables::unknown_variables,
 };

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    kind::{Kind, KindName},
+    kind::KindName,
     pipeline::Pipeline,
     problem::{Problem, Problems, all_or, nearest},
 };
@@ -129,67 +129,6 @@ fn clashes(pipelines: &[Pipeline]) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// The topics by what they are for, as the pipelines name them; the default name where no pipeline is of that kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// Changes of the token table.
-    pub token_changes: String,
-    /// Ticks.
-    pub ticks: String,
-    /// Requests.
-    pub requests: String,
-    /// Requests that wait for another round.
-    pub retry: String,
-    /// `ParkMobile` responses.
-    pub parking: String,
-    /// Events.
-    pub ticket_changed: String,
-    /// Records that could not be handled.
-    pub dead_letters: String,
-    /// The column of the token in the token table: its values are secret.
-    pub token_column: String,
-}
-
-impl TopicNames {
-    /// The names that `pipelines` use; of several pipelines of one kind the first counts.
-    pub fn of(pipelines: &[Pipeline]) -> Self {
-        let built_in: Vec<Pipeline> =
-            BUILT_IN.iter().filter_map(|(place, _)| Pipeline::parse(place, "").ok()).collect();
-        let mut names = Self {
-            token_changes: String::new(),
-            ticks: String::new(),
-            requests: String::new(),
-            retry: String::new(),
-            parking: String::new(),
-            ticket_changed: String::new(),
-            dead_letters: String::new(),
-            token_column: String::new(),
-        };
-        // The last to write wins.
-        for pipeline in built_in.iter().chain(pipelines.iter().rev()) {
-            names.take(pipeline);
-        }
-        names
-    }
-
-    fn take(&mut self, pipeline: &Pipeline) {
-        self.dead_letters.clone_from(&pipeline.engine.dead_letter_topic);
-        match &pipeline.kind {
-            Kind::TokenChanges(settings) => {
-                self.token_changes.clone_from(&settings.topic);
-                self.token_column.clone_from(&settings.token_column);
-            }
-            Kind::Ticks(settings) => self.ticks.clone_from(&settings.topic),
-            Kind::Passes(settings) => {
-                self.requests.clone_from(&settings.topic);
-                self.retry.clone_from(&settings.retry_topic);
-                self.ticket_changed.clone_from(&settings.ticket_changed_topic);
-            }
-            Kind::ParkingEvents(settings) => self.parking.clone_from(&settings.topic),
-        }
-    }
 }
 
 #[cfg(test)]

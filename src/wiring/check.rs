@@ -7,7 +7,7 @@ use crate::{
         bytemark_http::{BytemarkHttp, Limits},
         system_clock::SystemClock,
     },
-    settings::{Connections, TopicNames},
+    settings::{Connections, Names},
 };
 
 use super::{open_store, refuse_servers};
@@ -31,7 +31,7 @@ impl Finding {
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether the store can be opened and written.
-pub async fn store(connections: &Connections, names: &TopicNames) -> Finding {
+pub async fn store(connections: &Connections, names: &Names) -> Finding {
     let dir = &connections.data_dir;
     let what = format!("embedded store in {}", dir.display());
     if let Err(problems) = refuse_servers(connections) {

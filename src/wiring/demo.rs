@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{record::Output, request::PassRequest, token::Token, user_id::UserId},
     engine::until_end::End,
-    settings::{BUILT_IN, Connections, Kind, Pipeline, TopicNames},
+    settings::{BUILT_IN, Connections, Kind, Names, Pipeline},
     simulator::{self, Fault, Faults, Simulator},
 };
 
@@ -83,7 +83,7 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     let _locks = (embedded::lock(&demo.connections.data_dir)?, embedded::lock(&data_dir)?);
     empty(&data_dir)?;
     let pipelines = pipelines()?;
-    let names = TopicNames::of(&pipelines);
+    let names = Names::of(&pipelines);
     let store = embedded::open(&data_dir, &names).await?;
     let simulator = Arc::new(Simulator::new(config(&demo)));
     let stop = CancellationToken::new();
@@ -123,7 +123,7 @@ async fn settle(
     running: &Running,
     store: &Store,
     simulator: &Simulator,
-    names: &TopicNames,
+    names: &Names,
     users: u64,
 ) -> Result<Verdict, Error> {
     let requests = users_up_to(users).map(|user| Output {

@@ -18,13 +18,13 @@ use crate::{
         user_id::UserId,
     },
     ports::PortError,
-    settings::TopicNames,
+    settings::Names,
 };
 
 use super::{Catalog, Error, PutRows, Store, TokenAdmin};
 
 /// Opens the store in `data_dir`, and makes it when it is missing.
-pub(super) async fn open(data_dir: &Path, names: &TopicNames) -> Result<Store, Error> {
+pub(super) async fn open(data_dir: &Path, names: &Names) -> Result<Store, Error> {
     let store = sqlite_store::Store::open(data_dir, sqlite_store::Settings::default())
         .await
         .map_err(|error| Error::Other(error.to_string()))?;
@@ -60,7 +60,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<RunLock, Error> {
 }
 
 /// The documented partitions and clean-up, for the names that the pipelines use.
-fn defaults(names: &TopicNames) -> Defaults {
+fn defaults(names: &Names) -> Defaults {
     let state = format!("{}.state", names.dead_letters);
     let named = [
         (&names.ticks, 1, false),

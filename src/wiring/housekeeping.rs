@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Store;
-use crate::{domain::record::TopicName, settings::TopicNames};
+use crate::{domain::record::TopicName, settings::Names};
 
 const DAY_MS: i64 = 86_400_000;
 /// Topics that only hand work on.
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_hours(1);
 
 /// Removes what is older than the retention of its topic, now and every hour. The topic of token changes is kept whole,
 /// as a compacted one would keep each row.
-pub(super) async fn keep(store: Store, names: TopicNames) {
+pub(super) async fn keep(store: Store, names: Names) {
     let topics = [
         (names.ticks, SHORT_MS),
         (names.requests, SHORT_MS),

@@ -15,7 +15,7 @@ use crate::{
         user_id::UserId,
     },
     ports::PortError,
-    settings::TopicNames,
+    settings::Names,
     simulator::Simulator,
 };
 
@@ -66,7 +66,7 @@ pub struct Truth<'a> {
     /// Who knows the truth.
     pub simulator: &'a Simulator,
     /// Where the events are.
-    pub names: &'a TopicNames,
+    pub names: &'a Names,
     /// Users `1..=users` are looked at.
     pub users: u64,
 }

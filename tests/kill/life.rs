@@ -12,7 +12,7 @@ use passflow::{
         token::Token,
         user_id::UserId,
     },
-    settings::TopicNames,
+    settings::Names,
     simulator::Simulator,
     wiring::{Store, oracle::users_up_to},
 };
@@ -23,7 +23,7 @@ use super::process::Place;
 /// The topics, beside the process that works on them.
 pub struct Topics<'a> {
     pub store: &'a Store,
-    pub names: &'a TopicNames,
+    pub names: &'a Names,
     pub runtime: &'a Runtime,
 }
 

@@ -12,7 +12,7 @@ mod process;
 use std::{collections::BTreeMap, time::Duration};
 
 use passflow::{
-    settings::{Connections, TopicNames},
+    settings::{Connections, Names},
     simulator::{Config, Faults},
     wiring::{self, oracle::Truth},
 };
@@ -53,7 +53,7 @@ fn nothing_is_lost_or_doubled_however_often_it_is_killed() {
     let place = Place::new(Some(&bytemark.url), PASSES);
     let state = place.path().join("state").display().to_string();
     let connections = Connections::load(None, |name| (name == "PASSFLOW_DATA_DIR").then(|| state.clone())).unwrap();
-    let names = TopicNames::of(&[]);
+    let names = Names::of(&[]);
     let store = bytemark.runtime.block_on(wiring::open_store(&connections, &names)).unwrap();
     let topics = Topics { store: &store, names: &names, runtime: &bytemark.runtime };
 

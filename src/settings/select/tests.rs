@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Names;
 
 fn names(pipelines: &[Pipeline]) -> Vec<&str> {
     pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect()
@@ -27,8 +28,8 @@ fn a_folder_is_read_whole_or_by_name_or_path() {
     let path = folder.path().join("other.toml").display().to_string();
     let chosen = select_pipelines(folder.path(), &["ticks".to_owned(), path]).unwrap();
     assert_eq!(names(&chosen), ["ticks", "other"]);
-    assert_eq!(TopicNames::of(&chosen).requests, "mine");
-    assert_eq!(TopicNames::of(&chosen).parking, "parkmobile.responses");
+    assert_eq!(Names::of(&chosen).requests, "mine");
+    assert_eq!(Names::of(&chosen).parking, "parkmobile.responses");
     assert!(select_pipelines(folder.path(), &["passes".to_owned()]).is_err());
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Shown, Simulator, Store, TopicNames, token_of, users_up_to};
+use super::{Error, Names, Shown, Simulator, Store, token_of, users_up_to};
 use crate::{
     domain::{
         record::{Output, TopicName, TopicPartition},
@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Happenings {
     pub(super) store: Store,
     pub(super) simulator: Arc<Simulator>,
-    pub(super) names: TopicNames,
+    pub(super) names: Names,
 }
 
 /// Ticks come this often; the old service's come each hour.
