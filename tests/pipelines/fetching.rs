@@ -250,3 +250,23 @@ fn the_token_stands_in_no_log_and_no_dead_letter() {
         assert!(!everything.contains("secret-token-of-user-1"), "{everything}");
     });
 }
+
+#[test]
+fn an_error_answer_of_many_megabytes_leaves_a_short_log_entry_and_the_rider_rests() {
+    run(async {
+        let mut kit = Kit::with_users(1);
+        let data = "x".repeat(9 << 20);
+        let text = format!(r#"{{"errors":[{{"code":50020,"message":"expired"}}],"data":{{"why":"{data}"}}}}"#);
+        let api = kit.script(move |_, _| Some(body(&text)));
+        kit.start();
+        kit.refresh(1).await;
+        kit.request(1, r#","when":"if-stale""#);
+        kit.settle().await;
+        assert_eq!((api.calls().len(), kit.outcome("passes", "resting"), kit.letters().len()), (2, 2, 0));
+        let document = kit.document(1);
+        for entry in document.logs.passes.iter().chain(&document.logs.passes4) {
+            assert_eq!(entry.errors, r#"[{"code":50020,"message":"expired"}]"#);
+            assert!(entry.errors.len() + entry.data.len() <= 16 << 10, "{}", entry.data.len());
+        }
+    });
+}

@@ -9,6 +9,7 @@ mod change;
 mod decision;
 pub mod fetch;
 pub mod gate;
+mod log_text;
 mod record;
 mod store;
 
