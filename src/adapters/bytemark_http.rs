@@ -18,7 +18,7 @@ use reqwest::{
 use self::{budget::Budget, patience::Patience};
 use crate::{
     domain::token::Token,
-    ports::{Answer, Clock, Endpoint, NoAnswer, PassApi},
+    ports::{ACTIVE_LIMIT, Answer, Clock, Endpoint, NoAnswer, PassApi},
 };
 
 /// How long to wait for the API, and how much to take from it.
@@ -98,14 +98,16 @@ impl BytemarkHttp {
     }
 
     fn url(&self, endpoint: Endpoint) -> Url {
-        match endpoint {
-            Endpoint::Active => self.active.clone(),
+        let (list, query) = match endpoint {
+            Endpoint::Active => (&self.active, format!("limit={ACTIVE_LIMIT}")),
+            Endpoint::ActivePage { page } => (&self.active, format!("limit={ACTIVE_LIMIT}&page={page}")),
             Endpoint::History { per_page, page } => {
-                let mut url = self.history.clone();
-                url.set_query(Some(&format!("status=EXPIRED&per_page={per_page}&page={page}")));
-                url
+                (&self.history, format!("status=EXPIRED&per_page={per_page}&page={page}"))
             }
-        }
+        };
+        let mut url = list.clone();
+        url.set_query(Some(&query));
+        url
     }
 }
 

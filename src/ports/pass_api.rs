@@ -7,11 +7,20 @@ use bytes::Bytes;
 
 use crate::domain::token::Token;
 
+/// Passes that are asked for at once of the active list: the old service asked for as many, and for one page only.
+pub const ACTIVE_LIMIT: u32 = 9999;
+
 /// What to ask the pass API for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `GET /passes`.
+    /// `GET /passes?limit=9999`.
     Active,
+    /// `GET /passes?limit=9999&page=K`: only where the page before told of more. That the API takes `page` here as it
+    /// does for the history is a guess; pages of one that does not repeat themselves, which is noticed.
+    ActivePage {
+        /// From 2.
+        page: u32,
+    },
     /// `GET /v4.0/passes?status=EXPIRED&per_page=N&page=K`.
     History {
         /// Passes a page.

@@ -167,6 +167,16 @@ impl Page {
         says_nothing && !before.is_empty() && uuids(before) == uuids(&self.passes)
     }
 
+    /// Whether it tells of passes that are neither on it nor among the `before` that were read from those before it; one
+    /// that is full and tells nothing may hide some, too.
+    pub fn tells_of_more(&self, number: u32, before: usize, page_max: usize) -> bool {
+        let says_nothing = self.next == Next::Absent && self.page_count.is_none() && self.total_count.is_none();
+        self.next == Next::Yes
+            || self.page_count.is_some_and(|pages| pages > u64::from(number))
+            || self.total_count.is_some_and(|total| total > (before + self.passes.len()) as u64)
+            || (says_nothing && self.passes.len() >= page_max)
+    }
+
     /// Whether this is the last page of the history, when `before` passes were read from those before it. A page that
     /// says nothing about others is the last one only when it is empty: the API may give less than was asked for.
     pub fn is_last(&self, number: u32, before: usize) -> bool {

@@ -10,6 +10,7 @@ mod decision;
 pub mod fetch;
 pub mod gate;
 mod log_text;
+mod pages;
 mod record;
 mod store;
 
