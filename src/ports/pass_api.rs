@@ -51,9 +51,32 @@ pub struct NoAnswer {
     pub message: String,
 }
 
+/// Room in memory for bodies.
+#[async_trait]
+pub trait Room: Send + Sync {
+    /// Waits until so many bytes more may be held. Whoever asked owns them until the one who gave the room takes it back.
+    async fn take(&self, bytes: usize);
+}
+
+/// As much room as is wanted, at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Unbounded;
+
+#[async_trait]
+impl Room for Unbounded {
+    async fn take(&self, _bytes: usize) {}
+}
+
 /// The pass API.
 #[async_trait]
 pub trait PassApi: Send + Sync + 'static {
     /// One GET with the user's token.
     async fn get(&self, endpoint: Endpoint, token: &Token) -> Result<Answer, NoAnswer>;
+
+    /// The same, with room taken for the body: before it is read, where it comes piece by piece.
+    async fn get_within(&self, endpoint: Endpoint, token: &Token, room: &dyn Room) -> Result<Answer, NoAnswer> {
+        let answer = self.get(endpoint, token).await?;
+        room.take(answer.body.len()).await;
+        Ok(answer)
+    }
 }

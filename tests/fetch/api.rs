@@ -148,6 +148,7 @@ impl Default for Limits {
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_millis(250),
             depth_max: 20,
+            bytes_max: 1 << 20,
         };
         let gate = GateLimits {
             max_in_flight: 64,

@@ -5,6 +5,7 @@ mod active;
 mod api;
 mod failures;
 mod limits;
+mod memory;
 mod moves;
 mod pages;
 mod retries;

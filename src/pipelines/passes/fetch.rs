@@ -9,6 +9,7 @@ use super::{
     answer::{self, FailedFetch, Page, Trouble},
     gate::Gate,
     pages::{self, Reading},
+    room::{Hold, Rooms},
 };
 use crate::{
     domain::{
@@ -38,6 +39,9 @@ pub struct FetchLimits {
     pub backoff_max: Duration,
     /// Levels of nesting in a body.
     pub depth_max: usize,
+    /// Bytes that the bodies of all fetches take together, those included whose changes are not written yet; one fetch
+    /// at a time may go beyond.
+    pub bytes_max: usize,
 }
 
 /// What a fetch of both lists gave.
@@ -47,18 +51,22 @@ pub struct Fetched {
     pub answers: Answers,
     /// Why the others were not.
     pub failures: PerList<Option<FailedFetch>>,
+    /// The room that the answers take: the next fetches get it when this is dropped, so keep it until all is written.
+    hold: Option<Hold>,
 }
 
 /// Who asks.
 struct Asking<'a> {
     user: UserId,
     token: &'a Token,
+    hold: &'a Hold,
 }
 
 /// Fetches.
 pub struct Fetcher {
     api: Arc<dyn PassApi>,
     gate: Gate,
+    rooms: Rooms,
     limits: FetchLimits,
     clock: Arc<dyn Clock>,
     random: Mutex<fastrand::Rng>,
@@ -75,7 +83,8 @@ impl Fetcher {
         clock: Arc<dyn Clock>,
         random: fastrand::Rng,
     ) -> Self {
-        Self { api, gate, limits, clock, random: Mutex::new(random) }
+        let rooms = Rooms::new(limits.bytes_max);
+        Self { api, gate, rooms, limits, clock, random: Mutex::new(random) }
     }
 
     /// The gate, to know whether the API is down.
@@ -86,7 +95,8 @@ impl Fetcher {
     /// Both lists of a user, read at once. When a pass that `head` has would be in neither, the history is read once
     /// more, now surely later than the active list: only then is the pass gone.
     pub async fn fetch(&self, user: UserId, token: &Token, head: &Head) -> Fetched {
-        let asking = Asking { user, token };
+        let hold = self.rooms.hold();
+        let asking = Asking { user, token, hold: &hold };
         let (passes, passes4) = tokio::join!(self.list(&asking, List::Passes), self.list(&asking, List::Passes4));
         let mut fetched = Fetched::default();
         fetched.put(List::Passes, passes);
@@ -95,6 +105,8 @@ impl Fetcher {
         if both && would_lose_a_pass(head, &fetched.answers) {
             fetched.put(List::Passes4, self.list(&asking, List::Passes4).await);
         }
+        hold.asked();
+        fetched.hold = Some(hold);
         fetched
     }
 
@@ -170,16 +182,18 @@ impl Fetcher {
     }
 
     async fn page_once(&self, asking: &Asking<'_>, endpoint: Endpoint) -> Result<Page, FailedFetch> {
-        let answer: Result<Answer, NoAnswer> = {
-            let _permit = self.gate.enter().await;
-            self.api.get(endpoint, asking.token).await
-        };
+        let part = asking.hold.part();
+        let passage = self.gate.enter(asking.hold).await;
+        let answer: Result<Answer, NoAnswer> = self.api.get_within(endpoint, asking.token, &part).await;
+        asking.hold.leave(passage);
         let now_ms = self.clock.now_ms();
         let answer = answer.map_err(|error| FailedFetch::no_answer(&error, now_ms))?;
         if let Some(retry_after) = answer.retry_after.filter(|_| matches!(answer.status, 429 | 503)) {
             self.gate.hold(retry_after);
         }
-        answer::read(&answer, self.limits.depth_max, now_ms)
+        let page = answer::read(&answer, self.limits.depth_max, now_ms)?;
+        part.keep();
+        Ok(page)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod gate;
 mod log_text;
 mod pages;
 mod record;
+pub mod room;
 mod store;
 
 use std::{
