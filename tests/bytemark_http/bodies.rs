@@ -69,7 +69,7 @@ struct Scarce {
 impl Room for Scarce {
     async fn take(&self, bytes: usize) {
         if self.taken.fetch_add(bytes, Relaxed) + bytes > self.room {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -90,7 +90,7 @@ async fn room_is_taken_for_a_body_before_it_is_read_and_just_once() {
 async fn a_body_without_room_is_not_read_on_and_its_patience_does_not_run_out() {
     let server =
         Server::start(vec![Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1".into()), Act::Hang]).await;
-    let limits = Limits { read_timeout: crate::SHORT, request_timeout: crate::SHORT, ..Limits::default() };
+    let limits = Limits { read_timeout: crate::SHORT, ..Limits::default() };
     let api = client(&server.base_url, limits);
     let (token, room) = (token(), Scarce { taken: AtomicUsize::new(0), room: 8 });
     let waited = tokio::time::timeout(crate::SHORT * 5, api.get_within(Endpoint::Active, &token, &room)).await;
