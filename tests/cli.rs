@@ -354,7 +354,7 @@ fn a_bad_csv_file_is_refused_with_its_line() {
     let place = Place::new();
     place.write("t.csv", "user_id,token\n1,a\nx,sekret\n2,b\n");
     let error = place.run(&["tokens", "import", "t.csv"]).exits(1).stderr();
-    assert!(error.contains("t.csv: line 3: \"x\" is no user id"), "{error}");
+    assert!(error.contains("t.csv: line 3: the first column is no user id"), "{error}");
     assert!(!error.contains("sekret"));
     place.run(&["show", "1"]).exits(0);
     place.run(&["show", "2"]).exits(1);
@@ -438,4 +438,26 @@ fn a_store_that_cannot_be_made_is_told_with_what_to_do() {
 fn help_promises_nothing_that_becomes_a_dead_letter() {
     let help = Place::new().run(&["tick", "--help"]).exits(0).stdout();
     assert!(!help.contains("passflow tick --kind check-status") && help.contains("Not handled by this"), "{help}");
+}
+
+#[test]
+fn tokens_of_a_csv_file_are_trimmed_and_blank_ones_are_none() {
+    let place = Place::new();
+    place.write("t.csv", "user_id,token\n1, \n2,\" sekret-2\t\"\n 3 , sekret-3 \n");
+    place.run(&["tokens", "import", "t.csv"]).exits(0);
+    let stored = |user: &str| place.run(&["show", user, "--output", "json"]).lines().remove(0)["token"].clone();
+    assert_eq!([stored("1"), stored("2"), stored("3")], ["absent", "present", "present"]);
+    // Trimmed, they are what they already were.
+    place.write("t.csv", "user_id,token\n1,\n2,sekret-2\n3,sekret-3\n");
+    let again = place.run(&["tokens", "import", "t.csv", "--output", "json"]).exits(0).lines().remove(0);
+    assert_eq!(again["unchanged"], 3, "{again}");
+}
+
+#[test]
+fn columns_in_the_wrong_order_show_no_token() {
+    let place = Place::new();
+    place.write("t.csv", "user_id,token\n1,a\nSEKRET-TOKEN,2\n");
+    let error = place.run(&["tokens", "import", "t.csv"]).exits(1).stderr();
+    assert!(error.contains("t.csv: line 3: the first column is no user id: a whole number from 1"), "{error}");
+    assert!(!error.contains("SEKRET"), "{error}");
 }

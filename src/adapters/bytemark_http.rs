@@ -1,7 +1,6 @@
 //! The pass API over HTTP: one client for all, whose connections are kept and whose every wait has an end.
 
 mod body;
-mod budget;
 mod error;
 mod patience;
 mod retry_after;
@@ -15,10 +14,10 @@ use reqwest::{
     redirect,
 };
 
-use self::{budget::Budget, patience::Patience};
+use self::patience::Patience;
 use crate::{
     domain::token::Token,
-    ports::{Answer, Clock, Endpoint, NoAnswer, PassApi},
+    ports::{ACTIVE_LIMIT, Answer, Clock, Endpoint, NoAnswer, PassApi, Room, Unbounded},
 };
 
 /// How long to wait for the API, and how much to take from it.
@@ -28,7 +27,7 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// The longest silence: until the answer begins, and between two pieces of its body.
     pub read_timeout: Duration,
-    /// For a whole request; waiting for room in `bodies_max` does not count.
+    /// For a whole request; waiting for room for its body does not count.
     pub request_timeout: Duration,
     /// How long an unused connection is kept: shorter than the proxies on the way keep it.
     pub pool_idle: Duration,
@@ -36,9 +35,6 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// The largest body, in bytes.
     pub body_max: usize,
-    /// All bodies together that are being read or still used, in bytes. A body that finds no room waits; one at a time
-    /// is read all the same, so that there is no waiting for each other.
-    pub bodies_max: usize,
 }
 
 impl Default for Limits {
@@ -50,7 +46,6 @@ impl Default for Limits {
             pool_idle: Duration::from_secs(15),
             max_in_flight: 64,
             body_max: 32 << 20,
-            bodies_max: 32 << 20,
         }
     }
 }
@@ -73,7 +68,6 @@ pub struct BytemarkHttp {
     active: Url,
     history: Url,
     limits: Limits,
-    budget: Budget,
     clock: Arc<dyn Clock>,
 }
 
@@ -87,14 +81,12 @@ impl BytemarkHttp {
     /// [`SetupError`] when the URL is none, or the system gives no TLS certificates for an `https` one.
     pub fn new(base_url: &str, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let base = parse_base(base_url)?;
-        let budget = Budget::new(limits.bodies_max);
         Ok(Self {
             client: client(&base, &limits)?,
             active: below(&base, "passes"),
             history: below(&base, "v4.0/passes"),
             base,
             limits,
-            budget,
             clock,
         })
     }
@@ -110,20 +102,26 @@ impl BytemarkHttp {
     }
 
     fn url(&self, endpoint: Endpoint) -> Url {
-        match endpoint {
-            Endpoint::Active => self.active.clone(),
+        let (list, query) = match endpoint {
+            Endpoint::Active => (&self.active, format!("limit={ACTIVE_LIMIT}")),
+            Endpoint::ActivePage { page } => (&self.active, format!("limit={ACTIVE_LIMIT}&page={page}")),
             Endpoint::History { per_page, page } => {
-                let mut url = self.history.clone();
-                url.set_query(Some(&format!("status=EXPIRED&per_page={per_page}&page={page}")));
-                url
+                (&self.history, format!("status=EXPIRED&per_page={per_page}&page={page}"))
             }
-        }
+        };
+        let mut url = list.clone();
+        url.set_query(Some(&query));
+        url
     }
 }
 
 #[async_trait]
 impl PassApi for BytemarkHttp {
     async fn get(&self, endpoint: Endpoint, token: &Token) -> Result<Answer, NoAnswer> {
+        self.get_within(endpoint, token, &Unbounded).await
+    }
+
+    async fn get_within(&self, endpoint: Endpoint, token: &Token, room: &dyn Room) -> Result<Answer, NoAnswer> {
         let mut request = Request::new(Method::GET, self.url(endpoint));
         request.headers_mut().insert(AUTHORIZATION, bearer(token)?);
         let mut patience = Patience::new(&self.limits);
@@ -131,7 +129,7 @@ impl PassApi for BytemarkHttp {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| retry_after::parse(value.to_str().ok()?, self.clock.now_ms()));
-        let body = body::read(response, self.limits.body_max, &self.budget, &mut patience).await?;
+        let body = body::read(response, self.limits.body_max, room, &mut patience).await?;
         Ok(Answer { status, retry_after, body })
     }
 }

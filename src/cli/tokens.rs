@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Inserts or updates the rows of a CSV file with the header `user_id,token`; an empty token is NULL
+    /// Inserts or updates the rows of a CSV file with the header `user_id,token`; an empty token is NULL, and white space around one is left out
     #[command(after_help = "Example: passflow tokens import tokens.csv")]
     Import {
         /// The CSV file; - for standard input
@@ -150,8 +150,10 @@ fn check_header(reader: &mut Csv, name: &str) -> Result<(), Error> {
 fn row(record: &csv::StringRecord) -> Result<(UserId, Option<Token>), String> {
     let line = record.position().map_or(0, csv::Position::line);
     let field = |index: usize| record.get(index).unwrap_or_default();
-    let user = user_id(field(0).trim()).map_err(|error| format!("line {line}: {error}"))?;
-    Ok((user, Token::new(field(1).to_owned())))
+    // With the columns the wrong way round, what stands there is a token: it must not be repeated.
+    let user = user_id(field(0).trim())
+        .map_err(|_| format!("line {line}: the first column is no user id: a whole number from 1 to 2^53-1"))?;
+    Ok((user, Token::new(field(1).trim().to_owned())))
 }
 
 async fn put(

@@ -15,7 +15,7 @@ pub use self::{
     clock::Clock,
     documents::{Change, Documents, Update, Write, Written},
     error::{Dependency, Failure, PortError},
-    pass_api::{Answer, Endpoint, NoAnswer, PassApi},
+    pass_api::{ACTIVE_LIMIT, Answer, Endpoint, NoAnswer, PassApi, Room, Unbounded},
     tokens::Tokens,
     topics::{Batch, CommitError, Committer, Consumer, Event, Membership, Owned, Ownership, Release, Session, Topics},
 };

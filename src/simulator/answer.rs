@@ -16,9 +16,9 @@ pub struct Request {
     pub endpoint: Endpoint,
     /// The bearer token.
     pub token: Option<String>,
-    /// Passes a page, for the history.
+    /// Passes a page: `per_page` of the history, `limit` of the active list.
     pub per_page: Option<usize>,
-    /// Which page of the history, from 1.
+    /// Which page, from 1.
     pub page: usize,
 }
 

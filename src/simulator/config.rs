@@ -27,6 +27,8 @@ pub struct Config {
     pub latency: RangeInclusive<Duration>,
     /// The greatest page of the history; a greater `per_page` is cut down to it.
     pub history_per_page_max: usize,
+    /// The greatest page of the active list; a greater `limit` is cut down to it.
+    pub active_limit_max: usize,
     /// The forms in which the history says how many pages there are; each user has one of them.
     pub page_styles: Vec<PageStyle>,
     /// Share of answers (0 to 1) written otherwise than `JSON.stringify` would, with the same meaning.
@@ -49,6 +51,7 @@ impl Default for Config {
             faults: Faults::none(),
             latency: Duration::ZERO..=Duration::ZERO,
             history_per_page_max: 100,
+            active_limit_max: 9999,
             page_styles: PageStyle::ALL.to_vec(),
             careless: 0.2,
             denial: Denial::Status401,

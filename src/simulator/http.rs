@@ -75,34 +75,48 @@ pub async fn serve(
     }
 }
 
+type Parameters = Query<Vec<(String, String)>>;
+
 async fn active(
     State(simulator): State<Arc<Simulator>>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
+    Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Response {
-    let request = Request { endpoint: Endpoint::Active, token: bearer(&headers), per_page: None, page: 1 };
+    let request = Request {
+        endpoint: Endpoint::Active,
+        token: bearer(&headers),
+        per_page: number(&parameters, "limit"),
+        page: number(&parameters, "page").unwrap_or(1),
+    };
     respond(&simulator, &scissors, request).await
 }
 
 async fn history(
     State(simulator): State<Arc<Simulator>>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
-    Query(parameters): Query<Vec<(String, String)>>,
+    Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Response {
-    let find = |name| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    // What is no number is treated as 0, which is refused.
-    let number = |name| find(name).map(|value| value.parse::<usize>().unwrap_or(0));
-    if find("status") != Some("EXPIRED") {
+    if find(&parameters, "status") != Some("EXPIRED") {
         return (StatusCode::BAD_REQUEST, "status must be EXPIRED").into_response();
     }
     let request = Request {
         endpoint: Endpoint::History,
         token: bearer(&headers),
-        per_page: number("per_page"),
-        page: number("page").unwrap_or(1),
+        per_page: number(&parameters, "per_page"),
+        page: number(&parameters, "page").unwrap_or(1),
     };
     respond(&simulator, &scissors, request).await
+}
+
+fn find<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// What is no number is treated as 0, which is refused.
+fn number(parameters: &[(String, String)], name: &str) -> Option<usize> {
+    find(parameters, name).map(|value| value.parse().unwrap_or(0))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

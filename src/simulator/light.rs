@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::json_text::array;
-use super::page::{EnvelopeStyle, Page, PageStyle, active_data, envelope};
+use super::page::{EnvelopeStyle, HISTORY_QUERY, Page, PageStyle, active_data, envelope};
 use super::pass::Pass;
 use super::user::{Entry, Rules, User};
 use super::world::{Endpoint, Truth};
@@ -77,7 +77,7 @@ impl Shape {
         let server_time = Timestamp::from_millisecond(rules.start_ms).unwrap_or_default().to_string();
         let whole = |data: &str| Bytes::from(envelope(&server_time, data, EnvelopeStyle::Documented));
         let history = |number, passes: &[Pass]| {
-            let page = Page { number, size: 100, total: HISTORY };
+            let page = Page { number, size: 100, total: HISTORY, query: HISTORY_QUERY };
             whole(&page.data(&texts(passes), PageStyle::PathOrNull, HISTORY))
         };
         Self {

@@ -34,15 +34,20 @@ impl PageStyle {
     }
 }
 
-/// Which part of a history is asked for.
+/// How the next page of a history is asked for, up to its size.
+pub(super) const HISTORY_QUERY: &str = "/v4.0/passes?status=EXPIRED&per_page";
+
+/// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     /// From 1.
     pub number: usize,
     /// Passes a page, at least 1.
     pub size: usize,
-    /// Passes in the whole history.
+    /// Passes in the whole list.
     pub total: usize,
+    /// How the next page is asked for, up to its size.
+    pub query: &'static str,
 }
 
 impl Page {
@@ -80,7 +85,7 @@ impl Page {
     fn pagination(self, style: PageStyle) -> String {
         let pagination = Object::new().json("page", self.number).json("per_page", self.size);
         let (next, size) = (self.number.saturating_add(1), self.size);
-        let path = format!("/v4.0/passes?status=EXPIRED&per_page={size}&page={next}");
+        let path = format!("{}={size}&page={next}", self.query);
         let pagination = match (style, self.is_last()) {
             (PageStyle::PathOrNull | PageStyle::PathOrAbsent, false) => pagination.text("next", &path),
             (PageStyle::PathOrNull, true) => pagination.null("next"),
@@ -130,7 +135,7 @@ mod tests {
 
     #[test]
     fn pages_cover_the_history_once() {
-        let page = |number| Page { number, size: 2, total: 5 };
+        let page = |number| Page { number, size: 2, total: 5, query: HISTORY_QUERY };
         let places: Vec<usize> = (1..=4).flat_map(|number| page(number).places(0)).collect();
         assert_eq!(places, [0, 1, 2, 3, 4]);
         assert_eq!(page(2).places(1), 1..3);
@@ -139,7 +144,7 @@ mod tests {
 
     #[test]
     fn next_is_told_in_the_style() {
-        let data = |number, style| Page { number, size: 2, total: 3 }.data("[]", style, 3);
+        let data = |number, style| Page { number, size: 2, total: 3, query: HISTORY_QUERY }.data("[]", style, 3);
         assert!(data(1, PageStyle::PathOrNull).contains(r#""next":"/v4.0/passes?status=EXPIRED&per_page=2&page=2""#));
         assert!(data(2, PageStyle::PathOrNull).contains(r#""page_count":2,"total_count":3"#));
         assert!(data(2, PageStyle::PathOrNull).contains(r#""next":null"#));
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_empty_history_is_one_empty_page() {
-        let page = Page { number: 1, size: 2, total: 0 };
+        let page = Page { number: 1, size: 2, total: 0, query: HISTORY_QUERY };
         assert_eq!(page.places(0), 0..0);
         assert!(page.data("[]", PageStyle::TrueOrFalse, 0).contains(r#""page_count":0"#));
         assert!(page.data("[]", PageStyle::TrueOrFalse, 0).contains(r#""next":false"#));

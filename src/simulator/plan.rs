@@ -11,7 +11,7 @@ use super::config::Denial;
 use super::dice::{dice, duration, purpose};
 use super::faults::{Fault, Outage};
 use super::json_text::array;
-use super::page::{EnvelopeStyle, Page, PageStyle, active_data, envelope, error_envelope};
+use super::page::{EnvelopeStyle, HISTORY_QUERY, Page, PageStyle, active_data, envelope, error_envelope};
 use super::pass_text::Keys;
 use super::user::Entry;
 use super::world::Endpoint;
@@ -141,7 +141,7 @@ impl Simulator {
         let is_careless = chance.f64() < self.config.careless;
         let keys = if is_careless { Keys::Careless } else { Keys::Canonical };
         let data = match request.endpoint {
-            Endpoint::Active => active_data(&texts(&self.entries(user, request.endpoint), keys)),
+            Endpoint::Active => self.active_data(user, request, keys),
             Endpoint::History => self.history_data(user, request, keys, fault),
         };
         let style = match chance.u8(0..3) {
@@ -154,12 +154,27 @@ impl Simulator {
         Answer::new(200, body)
     }
 
+    /// All on one page, as far as `limit` goes; a part tells that there is more.
+    fn active_data(&self, user: u64, request: &Request, keys: Keys) -> String {
+        let active = self.entries(user, request.endpoint);
+        let size = request.per_page.unwrap_or(usize::MAX).min(self.config.active_limit_max).max(1);
+        let page = Page { number: request.page, size, total: active.len(), query: "/passes?limit" };
+        if page.number == 1 && page.total <= size {
+            return active_data(&texts(&active, keys));
+        }
+        let style = match PageStyle::of(self.config.seed, user, &self.config.page_styles) {
+            PageStyle::Bare => PageStyle::Total,
+            style => style,
+        };
+        page.data(&texts(active.get(page.places(0)).unwrap_or_default(), keys), style, page.total)
+    }
+
     fn history_data(&self, user: u64, request: &Request, keys: Keys, fault: Option<Fault>) -> String {
         let style = PageStyle::of(self.config.seed, user, &self.config.page_styles);
         let asked = request.per_page.unwrap_or(PER_PAGE_DEFAULT);
         let size = asked.min(self.config.history_per_page_max).max(1);
         let history = self.entries(user, request.endpoint);
-        let page = Page { number: request.page, size, total: history.len() };
+        let page = Page { number: request.page, size, total: history.len(), query: HISTORY_QUERY };
         let shift = usize::from(fault == Some(Fault::RepeatedPass));
         let told_total = page.total + usize::from(fault == Some(Fault::WrongTotal));
         let passes = history.get(page.places(shift)).unwrap_or_default();

@@ -4,7 +4,7 @@ use crate::{
     domain::{record::TopicName, token_change::TableNames},
     engine::Limits,
     pipelines::{
-        passes::{self, fetch::FetchLimits, gate::GateLimits},
+        passes::{self, fetch::FetchLimits, gate::GateLimits, room::BYTES_MAX},
         ticks,
         token_changes::TokenChanges,
     },
@@ -95,6 +95,7 @@ pub fn fetch_limits(fetching: &settings::Fetching) -> FetchLimits {
         backoff: fetching.fetch_backoff_min,
         backoff_max: fetching.fetch_backoff_max,
         depth_max: fetching.depth_max,
+        bytes_max: BYTES_MAX,
     }
 }
 

@@ -20,8 +20,10 @@ async fn both_lists_are_asked_for_below_the_base_url_with_the_token() {
     let api = client(&format!("{}/api/", server.base_url), Limits::default());
     assert_eq!(api.get(Endpoint::Active, &token()).await.unwrap().body, "{}");
     api.get(Endpoint::History { per_page: 100, page: 3 }, &token()).await.unwrap();
-    assert!(server.request(0).starts_with("GET /api/passes HTTP/1.1\r\n"), "{}", server.request(0));
+    assert!(server.request(0).starts_with("GET /api/passes?limit=9999 HTTP/1.1\r\n"), "{}", server.request(0));
     assert!(server.request(1).starts_with("GET /api/v4.0/passes?status=EXPIRED&per_page=100&page=3 HTTP/1.1\r\n"));
+    api.get(Endpoint::ActivePage { page: 2 }, &token()).await.unwrap();
+    assert!(server.request(2).starts_with("GET /api/passes?limit=9999&page=2 HTTP/1.1\r\n"));
     let request = server.request(0).to_lowercase();
     assert!(request.contains(&format!("\r\nauthorization: bearer {SECRET}\r\n")));
     assert!(request.contains(concat!("\r\nuser-agent: passflow/", env!("CARGO_PKG_VERSION"), "\r\n")));

@@ -1,11 +1,11 @@
 //! How much is taken.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use futures::future::join_all;
+use async_trait::async_trait;
 use passflow::{
     adapters::bytemark_http::Limits,
-    ports::{Endpoint, PassApi as _},
+    ports::{Endpoint, PassApi as _, Room},
 };
 
 use crate::{
@@ -16,9 +16,6 @@ use crate::{
 
 const MIB: usize = 1 << 20;
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-
-/// So long that only waiting for each other reaches it.
-const FAR: Duration = Duration::from_mins(1);
 
 fn chunked(body_bytes: usize) -> Vec<u8> {
     let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));
@@ -62,38 +59,40 @@ async fn a_body_without_length_is_read_no_further_than_the_limit() {
     assert!(sent < 24 * MIB, "{sent}");
 }
 
+/// Notes what room was taken, and never gives more than there is.
+struct Scarce {
+    taken: AtomicUsize,
+    room: usize,
+}
+
+#[async_trait]
+impl Room for Scarce {
+    async fn take(&self, bytes: usize) {
+        if self.taken.fetch_add(bytes, Relaxed) + bytes > self.room {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_hundred_bodies_share_little_room_without_waiting_for_each_other() {
+async fn room_is_taken_for_a_body_before_it_is_read_and_just_once() {
     for acts in
         [vec![Act::Send(chunked(50_000))], vec![Act::Send(answer("200 OK", "", &"x".repeat(50_000)).into_bytes())]]
     {
         let server = Server::start(acts).await;
-        let limits = Limits { bodies_max: 60_000, body_max: MIB, ..Limits::default() };
-        let api = client(&server.base_url, limits);
-        let token = token();
-        // All bodies are kept until the last has come: nobody gives room back.
-        let gets = join_all((0..100).map(|_| api.get(Endpoint::Active, &token)));
-        let answers = tokio::time::timeout(FAR, gets).await.unwrap();
-        assert!(answers.iter().all(|answer| answer.as_ref().unwrap().body.len() == 50_000));
+        let room = Scarce { taken: AtomicUsize::new(0), room: 50_000 };
+        let answer = client(&server.base_url, Limits::default()).get_within(Endpoint::Active, &token(), &room).await;
+        assert_eq!((answer.unwrap().body.len(), room.taken.load(Relaxed)), (50_000, 50_000));
     }
 }
 
 #[tokio::test]
-async fn a_body_larger_than_all_room_is_read_and_others_go_on() {
-    let server = Server::start(vec![Act::Send(chunked(50_000))]).await;
-    let api = client(&server.base_url, Limits { bodies_max: 1, ..Limits::default() });
-    let token = token();
-    let answers = tokio::time::timeout(FAR, join_all((0..10).map(|_| api.get(Endpoint::Active, &token)))).await;
-    assert!(answers.unwrap().into_iter().all(|answer| answer.unwrap().body.len() == 50_000));
-}
-
-#[tokio::test]
-async fn room_comes_back_when_a_body_is_dropped_or_its_request_is_given_up() {
+async fn a_body_without_room_is_not_read_on_and_its_patience_does_not_run_out() {
     let server =
         Server::start(vec![Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1".into()), Act::Hang]).await;
-    let limits = Limits { bodies_max: 9, read_timeout: crate::SHORT, ..Limits::default() };
+    let limits = Limits { read_timeout: crate::SHORT, ..Limits::default() };
     let api = client(&server.base_url, limits);
-    for _ in 0..4 {
-        assert_eq!(api.get(Endpoint::Active, &token()).await.unwrap_err().code, "timed_out");
-    }
+    let (token, room) = (token(), Scarce { taken: AtomicUsize::new(0), room: 8 });
+    let waited = tokio::time::timeout(crate::SHORT * 5, api.get_within(Endpoint::Active, &token, &room)).await;
+    assert!(waited.is_err(), "{waited:?}");
 }

@@ -51,8 +51,17 @@ impl Call<'_> {
     /// The page of the history that is asked for; `None` for the active list.
     pub fn page(&self) -> Option<u32> {
         match self.endpoint {
-            Endpoint::Active => None,
+            Endpoint::Active | Endpoint::ActivePage { .. } => None,
             Endpoint::History { page, .. } => Some(page),
+        }
+    }
+
+    /// The page of the active list that is asked for; `None` for the history.
+    pub fn active_page(&self) -> Option<u32> {
+        match self.endpoint {
+            Endpoint::Active => Some(1),
+            Endpoint::ActivePage { page } => Some(page),
+            Endpoint::History { .. } => None,
         }
     }
 }
@@ -80,7 +89,7 @@ impl PassApi for Scripted {
     async fn get(&self, endpoint: Endpoint, token: &Token) -> Reply {
         let nth = {
             let mut state = self.state.lock().unwrap();
-            let count = &mut state.counts[usize::from(endpoint == Endpoint::Active)];
+            let count = &mut state.counts[usize::from(is_active(endpoint))];
             let nth = std::mem::replace(count, *count + 1);
             state.asked.push((u64::try_from(self.begin.elapsed().as_millis()).unwrap(), endpoint));
             state.in_flight += 1;
@@ -104,11 +113,11 @@ impl Scripted {
     }
 
     pub fn active_times(&self) -> Vec<u64> {
-        self.times_of(|endpoint| endpoint == Endpoint::Active)
+        self.times_of(is_active)
     }
 
     pub fn history_times(&self) -> Vec<u64> {
-        self.times_of(|endpoint| endpoint != Endpoint::Active)
+        self.times_of(|endpoint| !is_active(endpoint))
     }
 
     pub fn peak(&self) -> usize {
@@ -139,6 +148,7 @@ impl Default for Limits {
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_millis(250),
             depth_max: 20,
+            bytes_max: 1 << 20,
         };
         let gate = GateLimits {
             max_in_flight: 64,
@@ -170,6 +180,10 @@ impl Setup {
     pub async fn fetch_of(&self, user: i64, known: &[&str]) -> Fetched {
         self.fetcher.fetch(UserId::new(user).unwrap(), &token(user), &head(known)).await
     }
+}
+
+fn is_active(endpoint: Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::History { .. })
 }
 
 pub fn fetcher(api: Arc<dyn PassApi>, limits: Limits, seed: u64) -> Fetcher {

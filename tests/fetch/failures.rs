@@ -106,3 +106,41 @@ async fn a_message_is_cut_where_people_stop_reading() {
     let failure = failure(reply(200, body)).await;
     assert_eq!((failure.message.len(), failure.message.ends_with('ä')), (1000, true));
 }
+
+/// The most that errors and data of a log entry take together.
+const LOGGED_MAX: usize = 16 << 10;
+
+#[tokio::test(start_paused = true)]
+async fn an_error_answer_as_long_as_a_body_is_cut_for_the_log_and_stays_json() {
+    let long = "ä\\\"".repeat(1 << 20);
+    let many = r#"{"code":7,"message":"again"},"#.repeat(1 << 16);
+    for (errors, data) in [
+        (r#"[{"code":50020,"message":"expired"}]"#.to_owned(), format!(r#"{{"why":"{long}"}}"#)),
+        (format!(r#"[{{"code":50020,"message":"{long}"}}]"#), "{}".to_owned()),
+        (format!(r#"[{many}{{"code":50020,"message":"expired"}}]"#), format!("[{}1]", "1,".repeat(1 << 20))),
+        (format!(r#"["{long}",{{"code":50020}}]"#), "1".to_owned()),
+        (format!(r#"[{{"code":"{long}","message":[1]}},{{"code":50020}}]"#), format!("\"{long}\"")),
+    ] {
+        let time = "9".repeat(1 << 20);
+        let failure =
+            failure(reply(400, format!(r#"{{"errors":{errors},"server_time":"{time}","data":{data}}}"#))).await;
+        assert_eq!((failure.trouble, failure.code.as_str()), (Trouble::Token, "token_refused"));
+        let entry = failure.log_entry("id".to_owned());
+        assert!(entry.errors.len() + entry.data.len() + entry.server_time.len() <= LOGGED_MAX);
+        let errors: Vec<serde_json::Value> = serde_json::from_str(&entry.errors).unwrap();
+        assert!(errors.iter().any(|error| error["code"] == 50020), "{}", entry.errors);
+        serde_json::from_str::<serde_json::Value>(&entry.data).unwrap();
+        let note = format!("{}{}", entry.errors, entry.data);
+        assert!(note.contains("bytes left out by passflow"), "{note}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_hidden_before_a_text_is_cut() {
+    for before in 0..200 {
+        let message = format!("{}token-of-user-1{}", "x".repeat(before * 100), "y".repeat(20_000));
+        let body = format!(r#"{{"errors":[{{"code":1,"message":"{message}"}}],"data":{{"a":"{message}"}}}}"#);
+        let entry = failure(reply(200, body)).await.log_entry("id".to_owned());
+        assert!(!entry.errors.contains("token-of") && !entry.data.contains("token-of"), "{before}");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use passflow::{
     domain::{cache::List, token::Token, user_id::UserId},
-    ports::{Answer, Endpoint, PassApi},
+    ports::{ACTIVE_LIMIT, Answer, Endpoint, PassApi},
     simulator::{self, Config, Fault, PageStyle, Simulator, answer},
 };
 
@@ -23,16 +23,13 @@ impl PassApi for InProcess {
 
 pub fn ask(simulator: &Simulator, endpoint: Endpoint, token: &Token) -> Answer {
     let token = Some(token.expose().to_owned());
-    let request = match endpoint {
-        Endpoint::Active => answer::Request { endpoint: simulator::Endpoint::Active, token, per_page: None, page: 1 },
-        Endpoint::History { per_page, page } => answer::Request {
-            endpoint: simulator::Endpoint::History,
-            token,
-            per_page: Some(per_page as usize),
-            page: page as usize,
-        },
+    let (endpoint, per_page, page) = match endpoint {
+        Endpoint::Active => (simulator::Endpoint::Active, ACTIVE_LIMIT, 1),
+        Endpoint::ActivePage { page } => (simulator::Endpoint::Active, ACTIVE_LIMIT, page),
+        Endpoint::History { per_page, page } => (simulator::Endpoint::History, per_page, page),
     };
-    let answer = simulator.answer(request);
+    let (per_page, page) = (Some(per_page as usize), page as usize);
+    let answer = simulator.answer(answer::Request { endpoint, token, per_page, page });
     Answer { status: answer.status, retry_after: None, body: answer.body }
 }
 

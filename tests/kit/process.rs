@@ -199,6 +199,7 @@ fn fetch_limits() -> FetchLimits {
         backoff: Duration::from_millis(200),
         backoff_max: Duration::from_secs(5),
         depth_max: 100,
+        bytes_max: 1 << 20,
     }
 }
 

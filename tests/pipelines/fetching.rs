@@ -250,3 +250,49 @@ fn the_token_stands_in_no_log_and_no_dead_letter() {
         assert!(!everything.contains("secret-token-of-user-1"), "{everything}");
     });
 }
+
+#[test]
+fn a_half_read_active_list_removes_no_pass() {
+    run(async {
+        let mut kit = Kit::with_users(1);
+        for (nth, uuid) in ["a", "b", "c"].into_iter().enumerate() {
+            kit.put_pass(1, List::Passes, Pass::new(uuid, "USABLE", nth as u64));
+        }
+        kit.setup.passes.retry_rounds = 0;
+        let mut is_second = false;
+        kit.script(move |endpoint, _| {
+            let half = r#"{"errors":[],"data":{"passes":[{"uuid":"a","status":"USABLE"}],"total_count":3,"page_count":3,
+                "pagination":{"page":1,"next":"/passes?page=2"}}}"#;
+            let is_half = is_second && !matches!(endpoint, Endpoint::History { .. });
+            is_second |= matches!(endpoint, Endpoint::History { .. });
+            is_half.then(|| body(half))
+        });
+        kit.start();
+        kit.refresh(1).await;
+        assert_eq!(kit.events().len(), 3);
+        kit.refresh(1).await;
+        assert_eq!(kit.uuids(1, List::Passes), ["a", "b", "c"]);
+        assert_eq!(kit.events().len(), 3, "{:?}", kit.changes());
+        assert_eq!(kit.codes(), ["fetch_failed"]);
+    });
+}
+
+#[test]
+fn an_error_answer_of_many_megabytes_leaves_a_short_log_entry_and_the_rider_rests() {
+    run(async {
+        let mut kit = Kit::with_users(1);
+        let data = "x".repeat(9 << 20);
+        let text = format!(r#"{{"errors":[{{"code":50020,"message":"expired"}}],"data":{{"why":"{data}"}}}}"#);
+        let api = kit.script(move |_, _| Some(body(&text)));
+        kit.start();
+        kit.refresh(1).await;
+        kit.request(1, r#","when":"if-stale""#);
+        kit.settle().await;
+        assert_eq!((api.calls().len(), kit.outcome("passes", "resting"), kit.letters().len()), (2, 2, 0));
+        let document = kit.document(1);
+        for entry in document.logs.passes.iter().chain(&document.logs.passes4) {
+            assert_eq!(entry.errors, r#"[{"code":50020,"message":"expired"}]"#);
+            assert!(entry.errors.len() + entry.data.len() <= 16 << 10, "{}", entry.data.len());
+        }
+    });
+}

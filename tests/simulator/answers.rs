@@ -15,6 +15,7 @@ pub fn stepped(config: Config, steps: i64) -> Simulator {
 }
 
 pub fn ask(simulator: &Simulator, user: u64, endpoint: Endpoint, page: usize, per_page: usize) -> Answer {
+    let per_page = if endpoint == Endpoint::Active { 9999 } else { per_page };
     simulator.answer(Request { endpoint, token: simulator.token_of(user), per_page: Some(per_page), page })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::answers::{ask, parsed, passes_in, stepped, values};
 use jiff::Timestamp;
-use passflow::simulator::answer::{Answer, Delivery};
+use passflow::simulator::answer::{Answer, Delivery, Request};
 use passflow::simulator::{Config, Endpoint, Fault, Faults, Mode, Outage, PageStyle, Simulator};
 
 #[test]
@@ -91,4 +91,25 @@ fn a_frozen_simulator_neither_changes_nor_fails() {
     assert_eq!(simulator.truth(1), truth);
     let answers = (0..100).map(|nth| ask(&simulator, 1 + nth, Endpoint::Active, 1, 1));
     assert!(answers.into_iter().all(|answer| answer.status == 200 && answer.delivery == Delivery::Whole));
+}
+
+#[test]
+fn a_part_of_the_active_list_tells_of_more() {
+    let simulator = Simulator::new(Config { passes_per_user: 12..=12, change_rate: 0.0, ..Config::default() });
+    for user in 1..=20 {
+        let truth = simulator.truth(user).passes;
+        assert!(truth.len() > 2);
+        let page = |page, limit| {
+            let token = simulator.token_of(user);
+            simulator.answer(Request { endpoint: Endpoint::Active, token, per_page: Some(limit), page })
+        };
+        assert_eq!(passes_in(&page(1, truth.len())), values(&truth));
+        assert_eq!(parsed(&page(1, 9999).body)["data"].as_object().unwrap().len(), 1);
+        let all: Vec<_> = (1..=truth.len()).flat_map(|number| passes_in(&page(number, 1))).collect();
+        assert_eq!(all, values(&truth));
+        let told = parsed(&page(1, 1).body)["data"].clone();
+        let next = &told["pagination"]["next"];
+        assert!(told["total_count"] == truth.len() as f64 || *next == true || next.is_string(), "{told}");
+        assert!(next.as_str().is_none_or(|next| next == "/passes?limit=1&page=2"), "{next}");
+    }
 }

@@ -3,47 +3,32 @@
 use bytes::Bytes;
 use reqwest::Response;
 
-use super::{
-    budget::{Budget, Room},
-    patience::Patience,
-};
-use crate::ports::NoAnswer;
+use super::patience::Patience;
+use crate::ports::{NoAnswer, Room};
 
-/// A body, and the room that it takes.
-struct Held {
-    bytes: Bytes,
-    _room: Room,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// The whole body; its room is free again when the last part of it is dropped. One that is too large is not read on,
-/// so that its connection is closed.
+/// The whole body, for which room is taken before it is read on. One that is too large is not read on, so that its
+/// connection is closed.
 pub(super) async fn read(
     mut response: Response,
     body_max: usize,
-    budget: &Budget,
+    room: &dyn Room,
     patience: &mut Patience,
 ) -> Result<Bytes, NoAnswer> {
     let told = response.content_length().unwrap_or(0);
     let told = usize::try_from(told).ok().filter(|told| *told <= body_max).ok_or_else(|| too_large(body_max))?;
-    let mut room = budget.reserve();
-    room.grow_to(told).await;
+    room.take(told).await;
+    let mut taken = told;
     let mut body = Pieces::default();
     while let Some(piece) = patience.piece(response.chunk()).await? {
         let bytes = body.len().saturating_add(piece.len());
         if bytes > body_max {
             return Err(too_large(body_max));
         }
-        room.grow_to(bytes).await;
+        room.take(bytes.saturating_sub(taken)).await;
+        taken = taken.max(bytes);
         body.push(piece, told);
     }
-    let held = Held { bytes: body.whole(), _room: room.finish() };
-    Ok(if held.bytes.is_empty() { Bytes::new() } else { Bytes::from_owner(held) })
+    Ok(body.whole())
 }
 
 fn too_large(body_max: usize) -> NoAnswer {

@@ -125,6 +125,8 @@ impl MemoryApi {
         }
         match endpoint {
             Endpoint::Active => answers::active(&lists.passes, now_ms),
+            // All stood on the first page.
+            Endpoint::ActivePage { .. } => answers::active(&[], now_ms),
             Endpoint::History { per_page, page } => answers::history(&lists.passes4, per_page, page, uneven, now_ms),
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    adapters::sqlite_store::{BytesWriter, Malformed, Reader},
+    adapters::sqlite_store::{BytesWriter, Malformed, Reader, StoreError},
     domain::{
         cache::{Entry, List, Pending, PerList, Stream, Then, TokenState, Told},
         payload_hash::PayloadHash,
@@ -15,6 +15,9 @@ use crate::{
 /// Told apart from what a later passflow may write.
 const FORMAT: u64 = 2;
 
+/// In the first format, pending outputs were JSON. It is read, and written anew with the next change.
+const FORMAT_WITH_JSON: u64 = 1;
+
 /// An entry with the place of its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredEntry {
@@ -25,9 +28,9 @@ pub(super) struct StoredEntry {
 }
 
 /// A document's lists; an empty value has none.
-pub(super) fn decode_entries(value: Vec<u8>) -> Result<PerList<Vec<StoredEntry>>, Malformed> {
+pub(super) fn decode_entries(value: Vec<u8>) -> Result<PerList<Vec<StoredEntry>>, StoreError> {
     let mut lists = PerList::default();
-    let Some(mut reader) = open(value)? else { return Ok(lists) };
+    let Some((_, mut reader)) = open(value)? else { return Ok(lists) };
     for list in List::BOTH {
         let count = reader.count()?;
         let entries: &mut Vec<_> = lists.of_mut(list);
@@ -74,15 +77,19 @@ fn decode_entry(reader: &mut Reader) -> Result<StoredEntry, Malformed> {
 }
 
 /// The state; an empty value is that of a new document.
-pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, Malformed> {
-    let Some(mut reader) = open(value)? else { return Ok(Stream::default()) };
+pub(super) fn decode_stream(value: Vec<u8>) -> Result<Stream, StoreError> {
+    let Some((format, mut reader)) = open(value)? else { return Ok(Stream::default()) };
     let (version, seq, count) = (reader.number()?, reader.number()?, reader.count()?);
     let mut emitted = Vec::with_capacity(count.min(1024));
     for _ in 0..count {
         emitted.push(decode_told(&mut reader)?);
     }
     let token = TokenState { fingerprint: reader.optional_text()?, refused: reader.optional_text()? };
-    let pending = (0..reader.count()?).map(|_| decode_pending(&mut reader)).collect::<Result<_, _>>()?;
+    let pending = if format == FORMAT_WITH_JSON {
+        decode_json_pending(&reader.text()?)?
+    } else {
+        (0..reader.count()?).map(|_| decode_pending(&mut reader)).collect::<Result<_, _>>()?
+    };
     Ok(Stream { version, seq, emitted, pending, token })
 }
 
@@ -142,6 +149,14 @@ fn encode_pending(writer: &mut BytesWriter, pending: &Pending) {
     }
 }
 
+fn decode_json_pending(json: &str) -> Result<Vec<Pending>, StoreError> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(json)
+        .map_err(|error| StoreError::refused(format!("stored pending events are damaged: {error}")))
+}
+
 fn decode_pending(reader: &mut Reader) -> Result<Pending, Malformed> {
     let source = Source {
         topic: reader.text()?.as_str().into(),
@@ -168,14 +183,17 @@ fn decode_event(reader: &mut Reader) -> Result<Event, Malformed> {
     })
 }
 
-fn open(value: Vec<u8>) -> Result<Option<Reader>, Malformed> {
+fn open(value: Vec<u8>) -> Result<Option<(u64, Reader)>, StoreError> {
     if value.is_empty() {
         return Ok(None);
     }
     let mut reader = Reader(Bytes::from(value));
     match reader.number()? {
-        FORMAT => Ok(Some(reader)),
-        _ => Err(Malformed),
+        format @ (FORMAT | FORMAT_WITH_JSON) => Ok(Some((format, reader))),
+        format => Err(StoreError::refused(format!(
+            "the stored document has format {format}, and this passflow knows up to {FORMAT}: use the newer passflow that \
+             wrote it"
+        ))),
     }
 }
 
@@ -198,13 +216,26 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_were() {
         let lists = PerList { passes: vec![entry(1), entry(2)], passes4: vec![entry(300)] };
-        assert_eq!(decode_entries(encode_entries(&lists)), Ok(lists));
-        assert_eq!(decode_entries(Vec::new()), Ok(PerList::default()));
-        assert_eq!(decode_entries(vec![9]), Err(Malformed));
+        assert_eq!(decode_entries(encode_entries(&lists)).unwrap(), lists);
+        assert_eq!(decode_entries(Vec::new()).unwrap(), PerList::default());
+        let unknown = format!("{:?}", decode_entries(vec![9]).unwrap_err());
+        assert!(unknown.contains("format 9") && unknown.contains("knows up to 2"), "{unknown}");
     }
 
     #[test]
-    fn the_state_comes_back_as_it_was() {
+    fn the_state_of_the_first_format_is_read() {
+        let mut stream = stream();
+        let mut first = BytesWriter::default();
+        first.0.extend_from_slice(&[1, 7, 4, 0, 0, 0]);
+        first.bytes(&serde_json::to_vec(&stream.pending).unwrap());
+        stream = Stream { version: 7, emitted: Vec::new(), token: TokenState::default(), ..stream };
+        assert_eq!(decode_stream(first.0).unwrap(), stream);
+        let none = Stream { version: 7, seq: 4, ..Stream::default() };
+        assert_eq!(decode_stream(vec![1, 7, 4, 0, 0, 0, 0]).unwrap(), none);
+        assert_eq!(decode_entries(vec![1, 0, 0]).unwrap(), PerList::default());
+    }
+
+    fn stream() -> Stream {
         let source = Source { topic: "t".into(), partition: 3, offset: 9, timestamp_ms: 8 };
         let event = Event { seq: 4, occurred_at: "now".to_owned(), value: "{}".to_owned(), traceparent: None };
         let told = Told {
@@ -215,13 +246,18 @@ mod tests {
             seq: 4,
         };
         let then = Some(Then::Retry { message: "m".to_owned() });
-        let stream = Stream {
+        Stream {
             version: u64::MAX >> 1,
             seq: 4,
             emitted: vec![told],
             pending: vec![Pending { source, events: vec![event], then }],
             token: TokenState { fingerprint: None, refused: Some("r".to_owned()) },
-        };
+        }
+    }
+
+    #[test]
+    fn the_state_comes_back_as_it_was() {
+        let stream = stream();
         assert_eq!(decode_stream(encode_stream(&stream)).unwrap(), stream);
         assert_eq!(decode_stream(Vec::new()).unwrap(), Stream::default());
     }

@@ -47,7 +47,7 @@ impl FromRow<'_, SqliteRow> for Row {
 
 impl Row {
     pub(super) fn entries(&mut self) -> Result<PerList<Vec<StoredEntry>>, StoreError> {
-        Ok(decode_entries(std::mem::take(&mut self.entries))?)
+        decode_entries(std::mem::take(&mut self.entries))
     }
 
     pub(super) fn stream(&mut self) -> Result<Stream, StoreError> {

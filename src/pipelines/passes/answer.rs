@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::log_text;
 use crate::{
     domain::{
         cache::LogEntry,
@@ -53,6 +54,9 @@ impl fmt::Display for FailedFetch {
 /// The longest message, in bytes: the API's words can be as long as a body.
 const MESSAGE_MAX: usize = 1000;
 
+/// The longest time, in bytes: it is text of the API, too.
+const SERVER_TIME_MAX: usize = 100;
+
 /// The shortest text, in bytes, that is looked for as a token.
 const TOKEN_MIN: usize = 8;
 
@@ -88,7 +92,7 @@ impl FailedFetch {
         }
     }
 
-    /// The same without the token, should the API have repeated it, and with a message that people can read.
+    /// The same without the token, should the API have repeated it, and with texts of a length that people can read.
     #[must_use]
     pub fn hiding(mut self, token: &Token) -> Self {
         // A shorter one is none, and would be found everywhere.
@@ -105,8 +109,16 @@ impl FailedFetch {
                 }
             }
         }
-        self.message.truncate(self.message.floor_char_boundary(MESSAGE_MAX));
+        self.cut();
         self
+    }
+
+    /// Only now: what is cut in the middle of a token would not be found as one.
+    fn cut(&mut self) {
+        self.message.truncate(self.message.floor_char_boundary(MESSAGE_MAX));
+        self.server_time.truncate(self.server_time.floor_char_boundary(SERVER_TIME_MAX));
+        self.errors = log_text::errors(std::mem::take(&mut self.errors), SESSION_EXPIRED);
+        self.data = log_text::data(std::mem::take(&mut self.data));
     }
 
     /// Whether the API answered at all: then it is not down.
@@ -153,6 +165,16 @@ impl Page {
         let says_nothing = self.next == Next::Absent && self.page_count.is_none() && self.total_count.is_none();
         let uuids = |passes: &[Fresh]| passes.iter().map(|fresh| fresh.pass_uuid.clone()).collect::<Vec<_>>();
         says_nothing && !before.is_empty() && uuids(before) == uuids(&self.passes)
+    }
+
+    /// Whether it tells of passes that are neither on it nor among the `before` that were read from those before it; one
+    /// that is full and tells nothing may hide some, too.
+    pub fn tells_of_more(&self, number: u32, before: usize, page_max: usize) -> bool {
+        let says_nothing = self.next == Next::Absent && self.page_count.is_none() && self.total_count.is_none();
+        self.next == Next::Yes
+            || self.page_count.is_some_and(|pages| pages > u64::from(number))
+            || self.total_count.is_some_and(|total| total > (before + self.passes.len()) as u64)
+            || (says_nothing && self.passes.len() >= page_max)
     }
 
     /// Whether this is the last page of the history, when `before` passes were read from those before it. A page that

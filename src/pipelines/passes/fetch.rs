@@ -8,6 +8,8 @@ use std::{
 use super::{
     answer::{self, FailedFetch, Page, Trouble},
     gate::Gate,
+    pages::{self, Reading},
+    room::{Hold, Rooms},
 };
 use crate::{
     domain::{
@@ -25,7 +27,7 @@ use crate::{
 pub struct FetchLimits {
     /// Passes asked for a page of the history.
     pub history_per_page: u32,
-    /// Pages of history at most; more is a failed fetch.
+    /// Pages of a list at most; more is a failed fetch.
     pub history_pages_max: u32,
     /// How often pages that do not add up are read again.
     pub reread_max: u32,
@@ -37,6 +39,9 @@ pub struct FetchLimits {
     pub backoff_max: Duration,
     /// Levels of nesting in a body.
     pub depth_max: usize,
+    /// Bytes that the bodies of all fetches take together, those included whose changes are not written yet; one fetch
+    /// at a time may go beyond.
+    pub bytes_max: usize,
 }
 
 /// What a fetch of both lists gave.
@@ -46,12 +51,22 @@ pub struct Fetched {
     pub answers: Answers,
     /// Why the others were not.
     pub failures: PerList<Option<FailedFetch>>,
+    /// The room that the answers take: the next fetches get it when this is dropped, so keep it until all is written.
+    hold: Option<Hold>,
+}
+
+/// Who asks.
+struct Asking<'a> {
+    user: UserId,
+    token: &'a Token,
+    hold: &'a Hold,
 }
 
 /// Fetches.
 pub struct Fetcher {
     api: Arc<dyn PassApi>,
     gate: Gate,
+    rooms: Rooms,
     limits: FetchLimits,
     clock: Arc<dyn Clock>,
     random: Mutex<fastrand::Rng>,
@@ -68,7 +83,8 @@ impl Fetcher {
         clock: Arc<dyn Clock>,
         random: fastrand::Rng,
     ) -> Self {
-        Self { api, gate, limits, clock, random: Mutex::new(random) }
+        let rooms = Rooms::new(limits.bytes_max);
+        Self { api, gate, rooms, limits, clock, random: Mutex::new(random) }
     }
 
     /// The gate, to know whether the API is down.
@@ -79,91 +95,80 @@ impl Fetcher {
     /// Both lists of a user, read at once. When a pass that `head` has would be in neither, the history is read once
     /// more, now surely later than the active list: only then is the pass gone.
     pub async fn fetch(&self, user: UserId, token: &Token, head: &Head) -> Fetched {
-        let (passes, passes4) = tokio::join!(self.active(user, token), self.history(user, token));
+        let hold = self.rooms.hold();
+        let asking = Asking { user, token, hold: &hold };
+        let (passes, passes4) = tokio::join!(self.list(&asking, List::Passes), self.list(&asking, List::Passes4));
         let mut fetched = Fetched::default();
         fetched.put(List::Passes, passes);
         fetched.put(List::Passes4, passes4);
         let both = fetched.answers.passes.is_some() && fetched.answers.passes4.is_some();
         if both && would_lose_a_pass(head, &fetched.answers) {
-            fetched.put(List::Passes4, self.history(user, token).await);
+            fetched.put(List::Passes4, self.list(&asking, List::Passes4).await);
         }
+        hold.asked();
+        fetched.hold = Some(hold);
         fetched
     }
 
-    async fn active(&self, user: UserId, token: &Token) -> ListResult {
-        self.page(user, token, Endpoint::Active).await.map(|page| page.passes)
-    }
-
-    /// All pages; read again from the first when they do not add up, because something moved between them.
-    async fn history(&self, user: UserId, token: &Token) -> ListResult {
-        let mut trouble = None;
-        for _ in 0..=self.limits.reread_max {
-            match self.history_once(user, token).await? {
-                Ok(passes) => return Ok(passes),
-                Err(reason) => trouble = Some(reason),
+    /// A list with all its pages; read again from the first when they do not add up, because something moved between
+    /// them. An active list of several pages counts only when it was read alike twice: a pass may go and another come
+    /// between two pages, so that all adds up and one that stayed was on neither.
+    async fn list(&self, asking: &Asking<'_>, list: List) -> ListResult {
+        let is_active = list == List::Passes;
+        let rereads = self.limits.reread_max.max(u32::from(is_active));
+        let mut before: Option<Vec<Fresh>> = None;
+        let mut trouble = String::new();
+        for _ in 0..=rereads {
+            let reading = match self.list_once(asking, list).await? {
+                Ok(reading) => reading,
+                Err(reason) => {
+                    trouble = reason;
+                    continue;
+                }
+            };
+            let is_alike = before.as_ref().is_some_and(|before| pages::are_alike(before, &reading.passes));
+            if !is_active || reading.pages == 1 || is_alike {
+                return Ok(reading.passes);
             }
+            "they differ from one reading to the next".clone_into(&mut trouble);
+            before = Some(reading.passes);
         }
-        let reason = trouble.unwrap_or_default();
-        Err(FailedFetch::ours(
-            "pages_differ",
-            format!("the history's pages do not add up: {reason}"),
-            self.clock.now_ms(),
-        ))
+        let name = if is_active { "active list" } else { "history" };
+        let message = format!("the {name}'s pages do not add up: {trouble}");
+        Err(FailedFetch::ours("pages_differ", message, self.clock.now_ms()))
     }
 
     /// One pass over the pages; the inner error says why they do not add up.
-    async fn history_once(&self, user: UserId, token: &Token) -> Result<Result<Vec<Fresh>, String>, FailedFetch> {
-        let per_page = self.limits.history_per_page;
-        let mut passes: Vec<Fresh> = Vec::new();
-        let mut total = None;
-        let mut is_repeating = false;
-        for page_number in 1..=self.limits.history_pages_max {
-            let page = self.page(user, token, Endpoint::History { per_page, page: page_number }).await?;
-            if page_number > 1 && page.total_count != total {
-                return Ok(Err("`total_count` changed from page to page".to_owned()));
-            }
-            total = page.total_count;
-            let is_last = page.is_last(page_number, passes.len());
-            // An API that knows no pages gives the same whenever it is asked. A list that moved by a page's length while
-            // it was read looks alike once, but not twice.
-            match (page.repeats(&passes), is_repeating) {
-                (true, true) => return Ok(Ok(passes)),
-                (true, false) => {
-                    is_repeating = true;
-                    continue;
-                }
-                (false, true) => return Ok(Err(format!("page {page_number} differs where the one before repeats"))),
-                (false, false) => {}
-            }
-            if let Some(twice) = page.passes.iter().find(|fresh| has(&passes, &fresh.pass_uuid)) {
-                return Ok(Err(format!("pass {} stands on two pages", twice.pass_uuid)));
-            }
-            passes.extend(page.passes);
-            if is_last {
-                let adds_up = total.is_none_or(|total| total == passes.len() as u64);
-                let count = passes.len();
-                return Ok(if adds_up { Ok(passes) } else { Err(format!("{count} passes, `total_count` {total:?}")) });
+    async fn list_once(&self, asking: &Asking<'_>, list: List) -> Result<Result<Reading, String>, FailedFetch> {
+        let mut reading = Reading::new(list);
+        for number in 1..=self.limits.history_pages_max {
+            let endpoint = pages::endpoint(list, number, self.limits.history_per_page);
+            let page = self.page(asking, endpoint).await?;
+            match reading.add(page) {
+                Ok(true) => return Ok(Ok(reading)),
+                Ok(false) => {}
+                Err(reason) => return Ok(Err(reason)),
             }
         }
-        let message = format!("more than {} pages of {per_page}", self.limits.history_pages_max);
+        let message = format!("more than {} pages", self.limits.history_pages_max);
         Err(FailedFetch::ours("too_many_pages", message, self.clock.now_ms()))
     }
 
     /// One page, asked for a bounded number of times.
-    async fn page(&self, user: UserId, token: &Token, endpoint: Endpoint) -> Result<Page, FailedFetch> {
+    async fn page(&self, asking: &Asking<'_>, endpoint: Endpoint) -> Result<Page, FailedFetch> {
         let mut backoff = Backoff::new(self.limits.backoff, self.limits.backoff_max);
         let mut attempt = 1;
         loop {
-            let failure = match self.page_once(token, endpoint).await {
+            let failure = match self.page_once(asking, endpoint).await {
                 Ok(page) => {
                     self.gate.answered();
                     return Ok(page);
                 }
                 Err(failure) => failure,
             };
-            let failure = failure.hiding(token);
+            let failure = failure.hiding(asking.token);
             if failure.may_be_the_apis() {
-                self.gate.failed(user, &failure.message);
+                self.gate.failed(asking.user, &failure.message);
             } else if failure.was_answered() {
                 self.gate.answered();
             }
@@ -176,17 +181,19 @@ impl Fetcher {
         }
     }
 
-    async fn page_once(&self, token: &Token, endpoint: Endpoint) -> Result<Page, FailedFetch> {
-        let answer: Result<Answer, NoAnswer> = {
-            let _permit = self.gate.enter().await;
-            self.api.get(endpoint, token).await
-        };
+    async fn page_once(&self, asking: &Asking<'_>, endpoint: Endpoint) -> Result<Page, FailedFetch> {
+        let part = asking.hold.part();
+        let passage = self.gate.enter(asking.hold).await;
+        let answer: Result<Answer, NoAnswer> = self.api.get_within(endpoint, asking.token, &part).await;
+        asking.hold.leave(passage);
         let now_ms = self.clock.now_ms();
         let answer = answer.map_err(|error| FailedFetch::no_answer(&error, now_ms))?;
         if let Some(retry_after) = answer.retry_after.filter(|_| matches!(answer.status, 429 | 503)) {
             self.gate.hold(retry_after);
         }
-        answer::read(&answer, self.limits.depth_max, now_ms)
+        let page = answer::read(&answer, self.limits.depth_max, now_ms)?;
+        part.keep();
+        Ok(page)
     }
 }
 
@@ -204,8 +211,4 @@ impl Fetched {
         *self.answers.of_mut(list) = answer;
         *self.failures.of_mut(list) = failure;
     }
-}
-
-fn has(passes: &[Fresh], pass_uuid: &str) -> bool {
-    passes.iter().any(|fresh| fresh.pass_uuid == pass_uuid)
 }

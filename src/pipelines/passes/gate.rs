@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::room::Hold;
 use crate::{
     domain::user_id::UserId,
     ports::{Clock, Dependency, Failure, PortError},
@@ -56,7 +57,7 @@ struct State {
 /// The gate.
 pub struct Gate {
     limits: GateLimits,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// At a limited rate, one after the other waits for the next slot.
     turn: tokio::sync::Mutex<()>,
     clock: Arc<dyn Clock>,
@@ -66,13 +67,17 @@ pub struct Gate {
 impl Gate {
     /// An open gate.
     pub fn new(limits: GateLimits, clock: Arc<dyn Clock>) -> Self {
-        let permits = Semaphore::new(limits.max_in_flight);
+        let permits = Arc::new(Semaphore::new(limits.max_in_flight));
         Self { limits, permits, turn: tokio::sync::Mutex::default(), clock, state: Mutex::default() }
     }
 
-    /// Waits until one request may leave; it is under way as long as the permit lives.
-    pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
-        let permit = self.permits.acquire().await.ok();
+    /// Waits until one request of the fetch that holds `hold` may leave; it is under way as long as the permit lives.
+    pub async fn enter(&self, hold: &Hold) -> Option<OwnedSemaphorePermit> {
+        let permit = tokio::select! {
+            biased;
+            kept = hold.passage() => Some(kept),
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+        };
         let _turn = if self.limits.requests_per_second > 0 { Some(self.turn.lock().await) } else { None };
         loop {
             let wait = self.claim_slot();

@@ -9,7 +9,10 @@ mod change;
 mod decision;
 pub mod fetch;
 pub mod gate;
+mod log_text;
+mod pages;
 mod record;
+pub mod room;
 mod store;
 mod write;
 
