@@ -14,11 +14,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("pipelines", &["domain", "ports", "engine"], DRIVERS),
     ("adapters", &["domain", "ports", "adapters"], &["axum", "clap"]),
     ("settings", &["domain"], DRIVERS),
-    ("simulator", &[], &["sqlx", "reqwest", "clap"]),
+    ("simulator", &[], &["sqlx", "reqwest", "clap", "rdkafka", "mongodb"]),
     ("wiring", &["domain", "ports", "engine", "pipelines", "adapters", "settings", "simulator"], &[]),
-    ("cli", &["domain", "ports", "settings", "wiring"], &["sqlx", "reqwest", "axum"]),
+    ("cli", &["domain", "ports", "settings", "wiring"], &["sqlx", "reqwest", "axum", "rdkafka", "mongodb"]),
 ];
-const DRIVERS: &[&str] = &["sqlx", "reqwest", "axum", "clap"];
+const DRIVERS: &[&str] = &["sqlx", "reqwest", "axum", "clap", "rdkafka", "mongodb"];
 
 const FILE_LINES_MAX: usize = 300;
 const FUNCTION_LINES_MAX: usize = 60;

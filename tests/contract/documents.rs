@@ -14,7 +14,7 @@ use passflow::{
 };
 
 use crate::{
-    storage::{Storage, user},
+    storage::{DocumentsStorage, user},
     topics::partition,
 };
 
@@ -24,7 +24,7 @@ pub async fn head(documents: &Arc<dyn Documents>, of: UserId) -> Head {
     documents.heads(&[of]).await.unwrap().remove(0).expect("a document")
 }
 
-pub async fn created(storage: &impl Storage, of: UserId) -> (Arc<dyn Documents>, Head) {
+pub async fn created(storage: &impl DocumentsStorage, of: UserId) -> (Arc<dyn Documents>, Head) {
     let documents = storage.documents(LARGE).await;
     documents.create(&[(of, Epoch(1))]).await.unwrap();
     let head = head(&documents, of).await;
@@ -56,7 +56,7 @@ pub fn pending(offset: i64) -> Pending {
     Pending { source, events: vec![event], then: Some(Then::Retry { message: "m".into() }) }
 }
 
-pub async fn a_created_document_is_empty(storage: &impl Storage) {
+pub async fn a_created_document_is_empty(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     assert_eq!(documents.heads(&[user(42)]).await.unwrap(), [None]);
     documents.create(&[(user(42), Epoch(7))]).await.unwrap();
@@ -72,7 +72,7 @@ pub async fn a_created_document_is_empty(storage: &impl Storage) {
     assert_eq!(head(&documents, user(42)).await, expected);
 }
 
-pub async fn create_keeps_what_exists(storage: &impl Storage) {
+pub async fn create_keeps_what_exists(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, touch(&read, 5, Some(77))).await, Written::Yes);
     documents.create(&[(user(1), Epoch(9)), (user(2), Epoch(9))]).await.unwrap();
@@ -81,7 +81,7 @@ pub async fn create_keeps_what_exists(storage: &impl Storage) {
     assert_eq!(heads[1].as_ref().map(|head| head.fence), Some(Epoch(9)));
 }
 
-pub async fn heads_come_in_the_order_asked(storage: &impl Storage) {
+pub async fn heads_come_in_the_order_asked(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let users: Vec<_> = [5, 3, 9].map(user).to_vec();
     documents.create(&users.iter().map(|user| (*user, Epoch(1))).collect::<Vec<_>>()).await.unwrap();
@@ -91,7 +91,7 @@ pub async fn heads_come_in_the_order_asked(storage: &impl Storage) {
     assert_eq!(documents.heads(&[]).await.unwrap(), []);
 }
 
-pub async fn a_touch_with_a_time_moves_the_version(storage: &impl Storage) {
+pub async fn a_touch_with_a_time_moves_the_version(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, touch(&read, 3, Some(1_700_000_000))).await, Written::Yes);
     let stream = Some(Stream { version: 1, ..Stream::default() });
@@ -101,14 +101,14 @@ pub async fn a_touch_with_a_time_moves_the_version(storage: &impl Storage) {
     assert_eq!(head(&documents, user(1)).await, expected);
 }
 
-pub async fn a_touch_without_a_time_moves_the_fence_alone(storage: &impl Storage) {
+pub async fn a_touch_without_a_time_moves_the_fence_alone(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, touch(&read, 2, None)).await, Written::Yes);
     assert_eq!(apply(&documents, touch(&read, 3, None)).await, Written::Yes, "the version stayed");
     assert_eq!(head(&documents, user(1)).await, Head { fence: Epoch(3), ..read });
 }
 
-pub async fn a_touch_forgets_committed_outputs(storage: &impl Storage) {
+pub async fn a_touch_forgets_committed_outputs(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let keep = change(&read, 1, |change| change.stream.pending = vec![pending(7), pending(8)]);
     assert_eq!(apply(&documents, keep).await, Written::Yes);
@@ -124,7 +124,7 @@ pub async fn a_touch_forgets_committed_outputs(storage: &impl Storage) {
     }
 }
 
-pub async fn a_change_moves_the_version(storage: &impl Storage) {
+pub async fn a_change_moves_the_version(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let update = change(&read, 4, |change| {
         change.timestamp = Some(66);
@@ -136,7 +136,7 @@ pub async fn a_change_moves_the_version(storage: &impl Storage) {
     assert_eq!(head(&documents, user(1)).await, expected, "`__v` stays: no list or log was written");
 }
 
-pub async fn refuses_another_version(storage: &impl Storage) {
+pub async fn refuses_another_version(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, change(&read, 1, |_| ())).await, Written::Yes);
     let now = head(&documents, user(1)).await;
@@ -145,7 +145,7 @@ pub async fn refuses_another_version(storage: &impl Storage) {
     assert_eq!(head(&documents, user(1)).await, now, "nothing was written");
 }
 
-pub async fn refuses_another_document_version(storage: &impl Storage) {
+pub async fn refuses_another_document_version(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     for document_version in [Some(1), None] {
         let other = Head { document_version, ..read.clone() };
@@ -155,7 +155,7 @@ pub async fn refuses_another_document_version(storage: &impl Storage) {
     assert_eq!(head(&documents, user(1)).await, read);
 }
 
-pub async fn refuses_a_lower_epoch(storage: &impl Storage) {
+pub async fn refuses_a_lower_epoch(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     assert_eq!(apply(&documents, touch(&read, 5, None)).await, Written::Yes);
     let now = head(&documents, user(1)).await;
@@ -164,7 +164,7 @@ pub async fn refuses_a_lower_epoch(storage: &impl Storage) {
     assert_eq!(head(&documents, user(1)).await, now);
 }
 
-pub async fn takes_the_same_epoch_again(storage: &impl Storage) {
+pub async fn takes_the_same_epoch_again(storage: &impl DocumentsStorage) {
     let (documents, mut read) = created(storage, user(1)).await;
     for _ in 0..3 {
         assert_eq!(apply(&documents, change(&read, 5, |_| ())).await, Written::Yes);
@@ -173,7 +173,7 @@ pub async fn takes_the_same_epoch_again(storage: &impl Storage) {
     assert_eq!((read.stream.unwrap().version, read.fence), (3, Epoch(5)));
 }
 
-pub async fn a_missing_document_is_not_updated(storage: &impl Storage) {
+pub async fn a_missing_document_is_not_updated(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let missing = Head { user_id: user(2), id: object_id::of_user(user(2)), ..read };
     assert_eq!(apply(&documents, touch(&missing, 1, Some(9))).await, Written::No);
@@ -181,7 +181,7 @@ pub async fn a_missing_document_is_not_updated(storage: &impl Storage) {
     assert_eq!(documents.heads(&[user(2)]).await.unwrap(), [None]);
 }
 
-pub async fn a_batch_has_an_outcome_for_each(storage: &impl Storage) {
+pub async fn a_batch_has_an_outcome_for_each(storage: &impl DocumentsStorage) {
     let documents = storage.documents(20_000).await;
     let users: Vec<_> = (1..=6).map(user).collect();
     documents.create(&users.iter().map(|user| (*user, Epoch(1))).collect::<Vec<_>>()).await.unwrap();
@@ -208,7 +208,7 @@ async fn five_hundred(documents: &Arc<dyn Documents>) -> Vec<Head> {
     documents.heads(&users).await.unwrap().into_iter().flatten().collect()
 }
 
-pub async fn touches_five_hundred_users_at_once(storage: &impl Storage) {
+pub async fn touches_five_hundred_users_at_once(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let heads = five_hundred(&documents).await;
     assert_eq!(apply(&documents, touch(&heads[250], 9, None)).await, Written::Yes);
@@ -223,7 +223,7 @@ pub async fn touches_five_hundred_users_at_once(storage: &impl Storage) {
     }
 }
 
-pub async fn changes_five_hundred_users_at_once(storage: &impl Storage) {
+pub async fn changes_five_hundred_users_at_once(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let heads = five_hundred(&documents).await;
     let seq = |head: &Head| head.user_id.get().cast_unsigned();
@@ -235,7 +235,7 @@ pub async fn changes_five_hundred_users_at_once(storage: &impl Storage) {
     }
 }
 
-pub async fn lists_users_in_pages(storage: &impl Storage) {
+pub async fn lists_users_in_pages(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let users: Vec<_> = [4, 1, 3, 2, 5].map(|number| (user(number), Epoch(1))).to_vec();
     documents.create(&users).await.unwrap();
@@ -245,7 +245,7 @@ pub async fn lists_users_in_pages(storage: &impl Storage) {
     assert!(documents.users(Some(user(5)), 3).await.unwrap().is_empty());
 }
 
-pub async fn epochs_only_rise(storage: &impl Storage) {
+pub async fn epochs_only_rise(storage: &impl DocumentsStorage) {
     let (one, other) = (storage.documents(LARGE).await, storage.documents(LARGE).await);
     let first = one.next_epoch(Epoch(0)).await.unwrap();
     assert!(first > Epoch(0));
@@ -256,7 +256,7 @@ pub async fn epochs_only_rise(storage: &impl Storage) {
     assert!(other.next_epoch(Epoch(5)).await.unwrap() > third);
 }
 
-pub async fn marks_only_rise(storage: &impl Storage) {
+pub async fn marks_only_rise(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let places = [partition("t", 0), partition("t", 1), partition("u", 0)];
     assert_eq!(documents.committed_marks("g", &places).await.unwrap(), [0, 0, 0]);

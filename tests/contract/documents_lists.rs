@@ -14,7 +14,7 @@ use passflow::{
 
 use crate::{
     documents::{LARGE, apply, change, created, head, pending},
-    storage::{Storage, user},
+    storage::{DocumentsStorage, user},
 };
 
 fn entry(uuid: &str, payload: &str) -> Entry {
@@ -28,7 +28,7 @@ fn entry(uuid: &str, payload: &str) -> Entry {
     }
 }
 
-fn new(uuid: &str, payload: &str) -> Slot {
+pub fn new(uuid: &str, payload: &str) -> Slot {
     Slot::Put(entry(uuid, payload), Bytes::from(payload.to_owned()))
 }
 
@@ -50,7 +50,7 @@ fn uuids(head: &Head) -> Vec<&str> {
     head.lists.passes.iter().map(|entry| &*entry.pass_uuid).collect()
 }
 
-pub async fn keeps_puts_and_reorders_entries(storage: &impl Storage) {
+pub async fn keeps_puts_and_reorders_entries(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let read = write(&documents, &read, passes(vec![new("a", "1"), new("b", "2"), new("c", "3")])).await;
     assert_eq!(read.lists.passes, [entry("a", "1"), entry("b", "2"), entry("c", "3")]);
@@ -67,7 +67,7 @@ pub async fn keeps_puts_and_reorders_entries(storage: &impl Storage) {
     assert_eq!(payload(&documents, user(1), List::Passes, "a").await, None);
 }
 
-pub async fn a_kept_payload_survives_its_neighbours(storage: &impl Storage) {
+pub async fn a_kept_payload_survives_its_neighbours(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     documents.create(&[(user(1), Epoch(1)), (user(2), Epoch(1))]).await.unwrap();
     let mut reads = [head(&documents, user(1)).await, head(&documents, user(2)).await];
@@ -83,7 +83,7 @@ pub async fn a_kept_payload_survives_its_neighbours(storage: &impl Storage) {
     assert_eq!(payload(&documents, user(1), List::Passes, "x").await.as_deref(), Some("4"));
 }
 
-pub async fn one_list_leaves_the_other(storage: &impl Storage) {
+pub async fn one_list_leaves_the_other(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let read = write(&documents, &read, |change| {
         change.lists = PerList { passes: Some(vec![new("a", "1")]), passes4: Some(vec![new("a", "2")]) };
@@ -100,7 +100,7 @@ pub async fn one_list_leaves_the_other(storage: &impl Storage) {
 const AWKWARD: &str =
     "{\"z\":\"\\ud800\",\"a\":9007199254740993,\"b\":1e+21,\"10\":null,\"c\":\"\u{2028}\u{7f}é\\\"\",\"a\":-0.1}";
 
-pub async fn payload_text_stays_byte_for_byte(storage: &impl Storage) {
+pub async fn payload_text_stays_byte_for_byte(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     write(&documents, &read, passes(vec![new("a", AWKWARD)])).await;
     assert_eq!(payload(&documents, user(1), List::Passes, "a").await.as_deref(), Some(AWKWARD));
@@ -108,7 +108,7 @@ pub async fn payload_text_stays_byte_for_byte(storage: &impl Storage) {
     assert!(document.contains(&format!("\"payload\":{AWKWARD},")), "{document}");
 }
 
-pub async fn the_state_comes_back_whole(storage: &impl Storage) {
+pub async fn the_state_comes_back_whole(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(1)).await;
     let told = |uuid: &str, list, seq| Told {
         pass_uuid: uuid.to_owned(),
@@ -144,7 +144,7 @@ async fn log_codes(documents: &Arc<dyn Documents>, name: &str) -> Vec<i64> {
     entries.iter().map(|entry| entry["errors"][0]["code"].as_i64().unwrap()).collect()
 }
 
-pub async fn logs_keep_the_newest(storage: &impl Storage) {
+pub async fn logs_keep_the_newest(storage: &impl DocumentsStorage) {
     let (documents, mut read) = created(storage, user(1)).await;
     for number in 0..5 {
         read = write(&documents, &read, |change| {
@@ -159,7 +159,7 @@ pub async fn logs_keep_the_newest(storage: &impl Storage) {
     assert_eq!(log_codes(&documents, "passesLog").await, [9]);
 }
 
-pub async fn refuses_what_is_too_large(storage: &impl Storage) {
+pub async fn refuses_what_is_too_large(storage: &impl DocumentsStorage) {
     let documents = storage.documents(10_000).await;
     documents.create(&[(user(1), Epoch(1))]).await.unwrap();
     let read = head(&documents, user(1)).await;
@@ -179,7 +179,7 @@ pub async fn refuses_what_is_too_large(storage: &impl Storage) {
     write(&documents, &read, passes(vec![new("b", &fits)])).await;
 }
 
-pub async fn writes_the_whole_document(storage: &impl Storage) {
+pub async fn writes_the_whole_document(storage: &impl DocumentsStorage) {
     let (documents, read) = created(storage, user(42)).await;
     assert_eq!(documents.document(user(41)).await.unwrap(), None);
     let read = write(&documents, &read, |change| {

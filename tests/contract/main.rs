@@ -1,6 +1,7 @@
 //! What every storage adapter must do, whatever is behind it: one suite, run on each of them.
 //!
-//! Another adapter joins with a [`storage::Storage`] of its own and three lines at the end of this file.
+//! Another adapter joins with a storage of its own (see [`storage`]) and a line for each of its ports at the end of this
+//! file. Those of real servers want `PASSFLOW_TEST_*` in the environment, and fail without.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
@@ -8,8 +9,16 @@
 mod storage;
 mod documents;
 mod documents_lists;
+mod kafka;
+mod kafka_faults;
+mod kafka_names;
+mod kafka_only;
 mod members;
 mod memory;
+mod mongo;
+mod mongo_only;
+mod mysql;
+mod mysql_only;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_only;
@@ -24,3 +33,7 @@ tokens_suite!(tokens_on_sqlite, crate::sqlite::Sqlite::new);
 topics_suite!(topics_in_memory, crate::memory::Memory::new);
 documents_suite!(documents_in_memory, crate::memory::Memory::new);
 tokens_suite!(tokens_in_memory, crate::memory::Memory::new);
+
+topics_suite!(topics_on_kafka, crate::kafka::Kafka::new);
+documents_suite!(documents_on_mongo, crate::mongo::Mongo::new);
+tokens_suite!(tokens_on_mysql, crate::mysql::Mysql::new);

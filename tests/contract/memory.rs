@@ -15,7 +15,7 @@ use passflow::{
     ports::{Documents, Tokens, Topics},
 };
 
-use crate::storage::Storage;
+use crate::storage::{DocumentsStorage, Storage, TokensStorage, TopicsStorage};
 
 pub struct Memory {
     world: World,
@@ -43,17 +43,30 @@ impl Memory {
     }
 }
 
+impl Storage for Memory {}
+
 #[async_trait]
-impl Storage for Memory {
+impl TopicsStorage for Memory {
     async fn topics(&self) -> Arc<dyn Topics> {
         Arc::new(self.cluster.client(&Chaos::none()))
     }
 
+    async fn set_time(&self, now_ms: i64) {
+        let later = u64::try_from(now_ms - self.world.now_ms()).expect("time does not go back");
+        tokio::time::advance(Duration::from_millis(later)).await;
+    }
+}
+
+#[async_trait]
+impl DocumentsStorage for Memory {
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents> {
         self.documents.set_max_bytes(usize::try_from(max_bytes).unwrap());
         Arc::new(self.documents.client(&Chaos::none()))
     }
+}
 
+#[async_trait]
+impl TokensStorage for Memory {
     async fn tokens(&self) -> Arc<dyn Tokens> {
         Arc::new(self.tokens.client(&Chaos::none()))
     }
@@ -63,10 +76,5 @@ impl Storage for Memory {
             let key = 1 + self.last_key.fetch_add(1, Ordering::Relaxed);
             self.tokens.set_row(key, *user, token.unwrap_or_default());
         }
-    }
-
-    async fn set_time(&self, now_ms: i64) {
-        let later = u64::try_from(now_ms - self.world.now_ms()).expect("time does not go back");
-        tokio::time::advance(Duration::from_millis(later)).await;
     }
 }

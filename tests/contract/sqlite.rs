@@ -14,7 +14,7 @@ use passflow::{
     ports::{Documents, Tokens, Topics},
 };
 
-use crate::storage::{ManualClock, Storage};
+use crate::storage::{DocumentsStorage, ManualClock, Storage, TokensStorage, TopicsStorage};
 
 pub struct Sqlite {
     dir: tempfile::TempDir,
@@ -47,16 +47,28 @@ impl Sqlite {
     }
 }
 
+impl Storage for Sqlite {}
+
 #[async_trait]
-impl Storage for Sqlite {
+impl TopicsStorage for Sqlite {
     async fn topics(&self) -> Arc<dyn Topics> {
         Arc::new(self.sqlite_topics().await)
     }
 
+    async fn set_time(&self, now_ms: i64) {
+        self.clock.set(now_ms);
+    }
+}
+
+#[async_trait]
+impl DocumentsStorage for Sqlite {
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents> {
         Arc::new(SqliteDocuments::new(self.store().await, max_bytes))
     }
+}
 
+#[async_trait]
+impl TokensStorage for Sqlite {
     async fn tokens(&self) -> Arc<dyn Tokens> {
         Arc::new(self.sqlite_tokens().await)
     }
@@ -66,9 +78,5 @@ impl Storage for Sqlite {
         for (user, token) in rows {
             tokens.add_row(*user, token.and_then(|token| Token::new(token.to_owned()))).await.unwrap();
         }
-    }
-
-    async fn set_time(&self, now_ms: i64) {
-        self.clock.set(now_ms);
     }
 }

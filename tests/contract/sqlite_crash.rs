@@ -20,7 +20,7 @@ use passflow::{
 use crate::{
     documents::{change, head},
     sqlite::Sqlite,
-    storage::{ManualClock, Storage as _, user},
+    storage::{DocumentsStorage as _, ManualClock, TopicsStorage as _, user},
     topics::{output, partition, read_all, values},
 };
 

@@ -13,7 +13,7 @@ use passflow::{
 
 use crate::{
     sqlite::Sqlite,
-    storage::{Storage as _, soon, user},
+    storage::{DocumentsStorage as _, TopicsStorage as _, soon, user},
     topics::{output, partition, read_all, values},
 };
 

@@ -10,7 +10,7 @@ use passflow::{
 
 use crate::{
     sqlite::Sqlite,
-    storage::{Storage as _, user},
+    storage::{TopicsStorage as _, user},
     topics::read_all,
 };
 

@@ -2,32 +2,77 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use passflow::{
     domain::user_id::UserId,
     ports::{Clock, Documents, Tokens, Topics},
 };
 
-/// An empty storage of its own for each test.
+/// An empty storage of its own for each test. What it holds is told by the traits below: an adapter joins with those
+/// it has.
 #[async_trait]
 pub trait Storage: Send + Sync {
+    /// Takes away what would outlive the test.
+    async fn remove(&self) {}
+}
+
+/// A storage of topics.
+#[async_trait]
+pub trait TopicsStorage: Storage {
     /// A handle on the topics. A further one stands for another process.
     async fn topics(&self) -> Arc<dyn Topics>;
-    /// A handle on the documents, of which none may become larger than `max_bytes`.
+    /// Sets the time that stamps records, to a later one than before or the same.
+    async fn set_time(&self, now_ms: i64);
+}
+
+/// A storage of documents.
+#[async_trait]
+pub trait DocumentsStorage: Storage {
+    /// A handle on the documents, of which none may become larger than `max_bytes`. A further one stands for another
+    /// process.
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents>;
-    /// A handle on the tokens.
+}
+
+/// A storage of tokens.
+#[async_trait]
+pub trait TokensStorage: Storage {
+    /// A handle on the tokens. A further one stands for another process.
     async fn tokens(&self) -> Arc<dyn Tokens>;
     /// Puts rows into the table of tokens, with ascending keys; `None` is NULL.
     async fn put_tokens(&self, rows: &[(UserId, Option<&str>)]);
-    /// Sets the time that stamps records, to a later one than before or the same.
-    async fn set_time(&self, now_ms: i64);
+}
+
+/// Runs a test on a storage of its own and takes the storage away, whatever comes of the test.
+pub async fn run<S: Storage>(storage: S, test: impl AsyncFnOnce(&S)) {
+    let outcome = AssertUnwindSafe(test(&storage)).catch_unwind().await;
+    storage.remove().await;
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}
+
+/// The address of a real server.
+pub fn server(variable: &str) -> String {
+    std::env::var(variable).ok().filter(|address| !address.is_empty()).unwrap_or_else(|| {
+        panic!(
+            "{variable} is not set: start the servers with `scripts/servers up`, then `eval \"$(scripts/servers env)\"`"
+        )
+    })
+}
+
+/// A name that no other test has, here or in another process.
+pub fn unique(prefix: &str) -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("{prefix}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Stands still until it is set.
@@ -68,8 +113,8 @@ macro_rules! rules {
             $(
                 #[tokio::test]
                 async fn $rule() {
-                    let storage = $make().await;
-                    crate::$module::$rule(&storage).await;
+                    let rule = async |storage: &_| crate::$module::$rule(storage).await;
+                    crate::storage::run($make().await, rule).await;
                 }
             )*
         }

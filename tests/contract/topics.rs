@@ -11,7 +11,7 @@ use passflow::{
     ports::Topics,
 };
 
-use crate::storage::Storage;
+use crate::storage::{TopicsStorage, soon};
 
 pub fn output(topic: &str, key: Option<&str>, value: &str) -> Output {
     Output {
@@ -50,7 +50,22 @@ pub async fn read_all(topics: &Arc<dyn Topics>, topic: &str) -> Vec<Record> {
     all
 }
 
-pub async fn keeps_the_order_of_each_key(storage: &impl Storage) {
+/// All records of `topic` once there are `count`: what a transaction put may become visible a moment after its commit was
+/// answered.
+pub async fn read_when_there(topics: &Arc<dyn Topics>, topic: &str, count: usize) -> Vec<Record> {
+    let reading = async {
+        loop {
+            let records = read_all(topics, topic).await;
+            if records.len() >= count {
+                return records;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("records", reading).await
+}
+
+pub async fn keeps_the_order_of_each_key(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     for batch in 0..3 {
         let outputs = (0..200).map(|n| output("t", Some(&format!("k{}", n % 7)), &format!("{}", batch * 200 + n)));
@@ -74,7 +89,7 @@ pub async fn keeps_the_order_of_each_key(storage: &impl Storage) {
     }
 }
 
-pub async fn puts_keys_where_kafka_does(storage: &impl Storage) {
+pub async fn puts_keys_where_kafka_does(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     let keys: Vec<String> = (1..100).map(|n| n.to_string()).collect();
     topics.append(keys.iter().map(|key| output("bytemark.pass-requests", Some(key), "v")).collect()).await.unwrap();
@@ -85,7 +100,7 @@ pub async fn puts_keys_where_kafka_does(storage: &impl Storage) {
     }
 }
 
-pub async fn gives_back_every_byte(storage: &impl Storage) {
+pub async fn gives_back_every_byte(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     let every_byte: Bytes = (0..=255).collect::<Vec<u8>>().into();
     let headers = vec![
@@ -112,7 +127,7 @@ pub async fn gives_back_every_byte(storage: &impl Storage) {
     }
 }
 
-pub async fn makes_topics_with_the_published_partitions(storage: &impl Storage) {
+pub async fn makes_topics_with_the_published_partitions(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     let expected = [
         ("bytemark.ticks", 1),
@@ -130,13 +145,13 @@ pub async fn makes_topics_with_the_published_partitions(storage: &impl Storage) 
     }
 }
 
-pub async fn a_missing_topic_is_empty(storage: &impl Storage) {
+pub async fn a_missing_topic_is_empty(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     assert_eq!(topics.partitions(&"none".into()).await.unwrap(), []);
     assert_eq!(topics.partitions(&"none".into()).await.unwrap(), [], "asking makes nothing");
 }
 
-pub async fn reads_from_any_offset_up_to_a_limit(storage: &impl Storage) {
+pub async fn reads_from_any_offset_up_to_a_limit(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     for batch in 0..4 {
         let outputs = (0..10).map(|n| output("t", Some("k"), &format!("{}", batch * 10 + n)));
@@ -151,7 +166,7 @@ pub async fn reads_from_any_offset_up_to_a_limit(storage: &impl Storage) {
     assert_eq!(topics.read(&place, 0, 100).await.unwrap(), []);
 }
 
-pub async fn records_have_the_time_of_their_append(storage: &impl Storage) {
+pub async fn records_have_the_time_of_their_append(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     for now_ms in [1_000, 2_000, 2_000, 5_000] {
         storage.set_time(now_ms).await;
@@ -161,7 +176,7 @@ pub async fn records_have_the_time_of_their_append(storage: &impl Storage) {
     assert_eq!(times, [1_000, 2_000, 2_000, 5_000]);
 }
 
-pub async fn finds_offsets_by_time(storage: &impl Storage) {
+pub async fn finds_offsets_by_time(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     for now_ms in [1_000, 2_000, 3_000] {
         storage.set_time(now_ms).await;
@@ -175,7 +190,7 @@ pub async fn finds_offsets_by_time(storage: &impl Storage) {
     assert_eq!(topics.offset_at(&empty, 0).await.unwrap(), 0);
 }
 
-pub async fn spreads_records_without_a_key(storage: &impl Storage) {
+pub async fn spreads_records_without_a_key(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
     topics.append((0..30).map(|n| output("t", None, &n.to_string())).collect()).await.unwrap();
     let records = read_all(&topics, "t").await;

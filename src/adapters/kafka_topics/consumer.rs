@@ -1,0 +1,216 @@
+//! A member's reading side: what its threads tell, in order.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use rdkafka::consumer::Consumer as _;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{
+    KafkaTopics, Settings,
+    channel::{Command, Events, Readers, size_of},
+    committer::KafkaCommitter,
+    context::{Plain, PlainClient},
+    error::{asking, blocking, failed},
+    member::{self, Member, MemberClient},
+    ownership::Ownerships,
+    positions,
+    reader::Reader,
+};
+use crate::{
+    domain::record::{Position, TopicName, TopicPartition},
+    ports::{Consumer, Event, Failure, Membership, PortError, Session},
+};
+
+/// Joins; blocks until the clients are made, not until the group has answered.
+pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Result<Membership, PortError> {
+    let settings = topics.settings();
+    for name in names {
+        topics.lookup().existing(name)?;
+    }
+    let (sender, receiver) = unbounded_channel();
+    let events = Events { sender, waiting_bytes: Arc::new(AtomicUsize::new(0)) };
+    let mut threads = Vec::new();
+    let mut readers = BTreeMap::new();
+    let mut clients = Vec::new();
+    for name in names {
+        let (commands, obeyed) = mpsc::channel();
+        let client = reading_client(settings, group, &commands)?;
+        readers.insert(name.clone(), commands);
+        let bytes_max = settings.fetch_memory_bytes / 2;
+        clients.push(Arc::clone(&client));
+        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), bytes_max, settings.call_timeout);
+        threads.push(spawn(format!("kafka read {name}"), move || reader.run())?);
+    }
+    let Some(lookup) = clients.into_iter().next() else {
+        return Err(failed(Failure::Refused, format!("joining group {group}"), "a member reads one topic at least"));
+    };
+    let readers = Readers(Arc::new(readers));
+    let ownerships = Ownerships::default();
+    let leaving = Arc::new(AtomicBool::new(false));
+    let member = Member {
+        group: group.to_owned(),
+        ownerships: ownerships.clone(),
+        events: events.clone(),
+        readers: readers.clone(),
+        release_timeout: settings.release_timeout,
+        late_after: settings.heartbeat(),
+        leaving: Arc::clone(&leaving),
+        polled: Mutex::new(Instant::now()),
+        rejoin: AtomicBool::new(false),
+    };
+    let client = joined_client(settings, group, member, names)?;
+    let committer = KafkaCommitter::new(topics.clone(), group, ownerships.clone(), Arc::downgrade(&client));
+    let names: Vec<TopicName> = names.to_vec();
+    threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);
+    let consumer = KafkaConsumer {
+        group: group.to_owned(),
+        settings: settings.clone(),
+        receiver,
+        waiting_bytes: events.waiting_bytes,
+        readers,
+        ownerships,
+        lookup,
+        sessions: 0,
+        leaving,
+        threads,
+    };
+    Ok(Membership { consumer: Box::new(consumer), committer: Arc::new(committer) })
+}
+
+fn reading_client(
+    settings: &Settings,
+    group: &str,
+    commands: &mpsc::Sender<Command>,
+) -> Result<Arc<PlainClient>, PortError> {
+    let client = settings.reader(group).create_with_context::<_, PlainClient>(Plain);
+    let mut client = client.map_err(|error| asking(&error, format!("making a client of group {group}")))?;
+    let wake = Mutex::new(commands.clone());
+    client.set_nonempty_callback(move || {
+        if let Ok(wake) = wake.lock() {
+            let _ended = wake.send(Command::Wake);
+        }
+    });
+    Ok(Arc::new(client))
+}
+
+fn joined_client(
+    settings: &Settings,
+    group: &str,
+    member: Member,
+    names: &[TopicName],
+) -> Result<Arc<MemberClient>, PortError> {
+    let failed = |error| asking(&error, format!("joining group {group}"));
+    let client: MemberClient = settings.member(group).create_with_context(member).map_err(failed)?;
+    let names: Vec<&str> = names.iter().map(TopicName::as_str).collect();
+    client.subscribe(&names).map_err(failed)?;
+    Ok(Arc::new(client))
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PortError> {
+    let spawned = thread::Builder::new().name(name).spawn(work);
+    spawned.map_err(|error| failed(Failure::Down, "starting a thread", error.to_string()))
+}
+
+struct KafkaConsumer {
+    group: String,
+    settings: Settings,
+    receiver: UnboundedReceiver<Result<Event, PortError>>,
+    waiting_bytes: Arc<AtomicUsize>,
+    readers: Readers,
+    ownerships: Ownerships,
+    /// One of the reading clients: positions are asked through it, from whatever thread.
+    lookup: Arc<PlainClient>,
+    sessions: u64,
+    leaving: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl KafkaConsumer {
+    /// The records' bytes wait no more; readers that waited for room go on.
+    fn taken(&self, bytes: usize) {
+        let before = self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        let max = self.settings.fetch_memory_bytes / 2;
+        if before >= max && before - bytes < max {
+            self.readers.tell_all(|| Command::Wake);
+        }
+    }
+
+    fn end(&self) {
+        self.leaving.store(true, Ordering::Release);
+        self.ownerships.lock().leave();
+        self.readers.tell_all(|| Command::Leave);
+    }
+}
+
+#[async_trait]
+impl Consumer for KafkaConsumer {
+    async fn next(&mut self) -> Result<Event, PortError> {
+        let Some(event) = self.receiver.recv().await else {
+            let doing = format!("reading as a member of group {}", self.group);
+            return Err(failed(Failure::Refused, doing, "the member has ended"));
+        };
+        if let Ok(Event::Records { records, .. }) = &event {
+            self.taken(size_of(records));
+        }
+        event
+    }
+
+    async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError> {
+        let (client, partitions) = (Arc::clone(&self.lookup), partitions.to_vec());
+        let Settings { stable_timeout, call_timeout, .. } = self.settings;
+        let at_end = self.settings.starts_at_end();
+        let doing = format!("reading the positions of group {}", self.group);
+        blocking(doing, move || positions::to_begin_at(&client, &partitions, at_end, stable_timeout, call_timeout))
+            .await
+    }
+
+    async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {
+        let refused = |why: &str| failed(Failure::Refused, format!("starting {partition} at offset {offset}"), why);
+        if offset < 0 {
+            return Err(refused("the offset is none"));
+        }
+        let number = positions::number(partition)?;
+        // The reader hears of it while the lock is held, so that a revocation that follows stops it.
+        let owned = self.ownerships.lock();
+        if !owned.owns(partition) {
+            return Err(refused("the partition is not owned"));
+        }
+        self.sessions += 1;
+        let session = Session(self.sessions);
+        self.readers.tell(&partition.topic, Command::Start(number, offset, session));
+        Ok(session)
+    }
+
+    fn set_paused(&mut self, partition: &TopicPartition, paused: bool) {
+        let Ok(number) = positions::number(partition) else { return };
+        self.readers.tell(&partition.topic, Command::Pause(number, paused));
+    }
+
+    async fn leave(mut self: Box<Self>) {
+        self.end();
+        // What waits to be told holds releases that the member's thread may be waiting for.
+        self.receiver.close();
+        while self.receiver.try_recv().is_ok() {}
+        let threads = std::mem::take(&mut self.threads);
+        let ended = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        if tokio::time::timeout(self.settings.call_timeout, ended).await.is_err() {
+            tracing::warn!(group = self.group, "the group could not be left in time; it will notice");
+        }
+    }
+}
+
+impl Drop for KafkaConsumer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

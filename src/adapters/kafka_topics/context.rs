@@ -1,0 +1,48 @@
+//! What all clients tell beside their answers: log lines and errors of connections.
+
+use rdkafka::{
+    client::ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, ConsumerContext},
+    error::KafkaError,
+    types::RDKafkaErrorCode as Code,
+};
+
+/// The context of a client that is asked and read from, outside any group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Plain;
+
+/// A client outside any group.
+pub(super) type PlainClient = BaseConsumer<Plain>;
+
+impl ClientContext for Plain {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Plain {}
+
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    // Every property is given to every client, and each tells which ones it has no use for.
+    let level = if facility == "CONFWARN" { RDKafkaLogLevel::Debug } else { level };
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::warn!(facility, text, "the Kafka client reports an error");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(facility, text, "the Kafka client warns"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, text, "the Kafka client reports"),
+        RDKafkaLogLevel::Debug => tracing::debug!(facility, text, "the Kafka client reports"),
+    }
+}
+
+/// What goes on with the connections. Calls that fail by it say so themselves.
+pub(super) fn log_error(error: &KafkaError, reason: &str) {
+    if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
+        tracing::debug!(%error, reason, "the Kafka client reports");
+    }
+}

@@ -1,0 +1,265 @@
+//! Reading one topic on a thread of its own, by a client that is in no group.
+//!
+//! One client a topic: the driver tells of a partition's end its number alone, and not the topic.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, KafkaResult},
+    message::{BorrowedMessage, Message as _},
+    topic_partition_list::Offset,
+    types::RDKafkaErrorCode as Code,
+};
+
+use super::{
+    channel::{Command, Events},
+    context::PlainClient,
+    error::{asking, failed},
+    record_codec,
+};
+use crate::{
+    domain::record::{Record, TopicName, TopicPartition},
+    ports::{Event, Failure, PortError, Session},
+};
+
+/// A partition that is read.
+struct Place {
+    session: Session,
+    /// The offset to read next.
+    next: i64,
+    paused: bool,
+}
+
+/// Records of one partition in a row.
+struct Run {
+    partition: i32,
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+/// Records that are told at once, at most.
+const RUN_RECORDS: usize = 500;
+const RUN_BYTES: usize = 1 << 20;
+/// How often the client's own events are looked for when nothing comes.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Reads one topic.
+pub(super) struct Reader {
+    pub(super) client: Arc<PlainClient>,
+    pub(super) topic: TopicName,
+    pub(super) commands: Receiver<Command>,
+    pub(super) events: Events,
+    /// More bytes than that do not wait to be taken, but for what one poll gives.
+    pub(super) waiting_bytes_max: usize,
+    pub(super) call_timeout: Duration,
+    places: HashMap<i32, Place>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        client: Arc<PlainClient>,
+        topic: TopicName,
+        commands: Receiver<Command>,
+        events: Events,
+        waiting_bytes_max: usize,
+        call_timeout: Duration,
+    ) -> Self {
+        Self { client, topic, commands, events, waiting_bytes_max, call_timeout, places: HashMap::new() }
+    }
+
+    /// Reads until it is told to end.
+    pub(super) fn run(mut self) {
+        loop {
+            while let Ok(command) = self.commands.try_recv() {
+                if !self.obey(command) {
+                    return;
+                }
+            }
+            let has_room = self.events.waiting_bytes.load(Ordering::Acquire) < self.waiting_bytes_max;
+            if has_room && self.read() {
+                continue;
+            }
+            let goes_on = match self.commands.recv_timeout(IDLE) {
+                Ok(command) => self.obey(command),
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Whether to go on.
+    fn obey(&mut self, command: Command) -> bool {
+        match command {
+            Command::Start(partition, offset, session) => {
+                self.unassign(partition);
+                self.places.insert(partition, Place { session, next: offset, paused: false });
+                self.assign(partition, offset);
+            }
+            Command::Pause(partition, paused) => self.pause(partition, paused),
+            Command::Stop(partitions) => partitions.into_iter().for_each(|partition| self.unassign(partition)),
+            Command::Wake => {}
+            Command::Leave => return false,
+        }
+        true
+    }
+
+    /// What is assigned anew begins at its offset at once. The driver's own resume takes up to a second.
+    fn pause(&mut self, partition: i32, paused: bool) {
+        let Some(place) = self.places.get_mut(&partition).filter(|place| place.paused != paused) else { return };
+        place.paused = paused;
+        let next = place.next;
+        if paused {
+            self.change(partition, Offset::Invalid, PlainClient::incremental_unassign);
+        } else {
+            self.assign(partition, next);
+        }
+    }
+
+    fn assign(&self, partition: i32, offset: i64) {
+        self.change(partition, Offset::Offset(offset), PlainClient::incremental_assign);
+    }
+
+    fn unassign(&mut self, partition: i32) {
+        let Some(place) = self.places.remove(&partition) else { return };
+        if !place.paused {
+            self.change(partition, Offset::Invalid, PlainClient::incremental_unassign);
+        }
+    }
+
+    fn change(
+        &self,
+        partition: i32,
+        offset: Offset,
+        change: impl FnOnce(&PlainClient, &TopicPartitionList) -> KafkaResult<()>,
+    ) {
+        let mut list = TopicPartitionList::new();
+        let changed = list.add_partition_offset(self.topic.as_str(), partition, offset);
+        if let Err(error) = changed.and_then(|()| change(&self.client, &list)) {
+            let doing = format!("reading {}/{partition} from {offset:?}", self.topic);
+            // The driver refuses this of a client that it has given up, and of misuse: a fresh start is needed.
+            self.events.fail(PortError { kind: Failure::Refused, ..asking(&error, doing) });
+        }
+    }
+
+    /// Takes what is there; whether that was anything.
+    fn read(&mut self) -> bool {
+        let client = Arc::clone(&self.client);
+        let mut run: Option<Run> = None;
+        let mut seen = false;
+        // Nothing may also mean that an event of the client itself was served.
+        let mut nothing = 0;
+        while nothing < 2 {
+            match client.poll(Duration::ZERO) {
+                None => nothing += 1,
+                Some(Ok(message)) => {
+                    seen = true;
+                    let partition = message.partition();
+                    let Some(record) = self.record(&message) else { continue };
+                    if run.as_ref().is_some_and(|run| run.partition != partition) {
+                        self.tell(run.take());
+                    }
+                    let run = run.get_or_insert_with(|| Run { partition, records: Vec::new(), bytes: 0 });
+                    run.bytes += record.size_bytes();
+                    run.records.push(record);
+                    if run.records.len() >= RUN_RECORDS || run.bytes >= RUN_BYTES {
+                        break;
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    seen = true;
+                    self.tell(run.take());
+                    self.tell_end(partition);
+                }
+                Some(Err(error)) => {
+                    seen = true;
+                    self.tell(run.take());
+                    self.report(&error);
+                }
+            }
+        }
+        self.tell(run);
+        seen
+    }
+
+    /// The message as a record, if its partition is being read and has not come to it yet.
+    fn record(&mut self, message: &BorrowedMessage<'_>) -> Option<Record> {
+        let place = self.places.get_mut(&message.partition())?;
+        if message.offset() < place.next || place.paused {
+            return None;
+        }
+        place.next = message.offset() + 1;
+        record_codec::decode(message, &self.topic)
+    }
+
+    fn tell(&self, run: Option<Run>) {
+        let Some(Run { partition, records, bytes }) = run else { return };
+        let Some((partition, place)) = self.partition(partition).zip(self.places.get(&partition)) else { return };
+        self.events.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.events.send(Event::Records { partition, session: place.session, records });
+    }
+
+    fn tell_end(&self, partition: i32) {
+        let Some(place) = self.places.get(&partition).filter(|place| !place.paused) else { return };
+        let Some(partition) = self.partition(partition) else { return };
+        self.events.send(Event::End { partition, session: place.session, offset: place.next });
+    }
+
+    fn partition(&self, number: i32) -> Option<TopicPartition> {
+        Some(TopicPartition { topic: self.topic.clone(), partition: u32::try_from(number).ok()? })
+    }
+
+    fn report(&self, error: &KafkaError) {
+        let doing = format!("reading {}", self.topic);
+        match error.rdkafka_error_code() {
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => self.report_out_of_range(doing),
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                self.events.fail(PortError { kind: Failure::Refused, ..asking(error, doing) });
+            }
+            Some(Code::AllBrokersDown) => self.events.fail(asking(error, doing)),
+            _ => {
+                let error = asking(error, doing);
+                if error.kind == Failure::Refused {
+                    return self.events.fail(error);
+                }
+                tracing::warn!(%error, "reading goes on after an error");
+            }
+        }
+    }
+
+    /// The driver does not tell which partition: all are looked at.
+    fn report_out_of_range(&self, doing: String) {
+        for (partition, place) in self.places.iter().filter(|(_, place)| !place.paused) {
+            let range = match self.client.fetch_watermarks(self.topic.as_str(), *partition, self.call_timeout) {
+                Ok(range) => range,
+                Err(error) => return self.events.fail(asking(&error, doing)),
+            };
+            if place.next < range.0 || place.next > range.1 {
+                let message = format!(
+                    "the offset {} of {}/{partition} is not there: the partition has {} to {}. Records were deleted \
+                     before they were handled, or the topic was made anew; set the group's offset to where it is to go \
+                     on (kafka-consumer-groups.sh --reset-offsets), then start again",
+                    place.next, self.topic, range.0, range.1
+                );
+                return self.events.fail(failed(Failure::Refused, doing, message));
+            }
+        }
+        // In range after all, as a broker that was behind knows now: read on from there.
+        for (partition, place) in self.places.iter().filter(|(_, place)| !place.paused) {
+            self.change(*partition, Offset::Invalid, PlainClient::incremental_unassign);
+            self.assign(*partition, place.next);
+        }
+    }
+}
