@@ -11,10 +11,11 @@ use crate::{
         token::Token,
         user_id::UserId,
     },
-    ports::{Documents, PortError, Tokens, Topics},
+    ports::{Documents, Failure, PortError, Tokens, Topics},
     settings::{Connections, HttpListener, Names, Pipeline, Problems},
 };
 
+mod absent;
 pub mod check;
 pub mod configs;
 pub mod demo;
@@ -22,8 +23,11 @@ mod embedded;
 mod housekeeping;
 pub mod oracle;
 pub mod running;
+mod servers;
+mod topic_plans;
 
 use self::running::{Running, StopSignals, Surroundings};
+pub use self::topic_plans::{Planned, plans};
 use crate::engine::until_end::End;
 
 /// What the parts are given.
@@ -47,11 +51,25 @@ pub trait Catalog: Send + Sync + 'static {
     /// All topics, by name.
     async fn topics(&self) -> Result<Vec<TopicName>, PortError>;
 
-    /// How far every group has come, by group and partition.
-    async fn committed(&self) -> Result<Vec<(String, TopicPartition, i64)>, PortError>;
+    /// How far `groups` have come, by group and partition.
+    async fn committed(&self, groups: &[String]) -> Result<Vec<(String, TopicPartition, i64)>, PortError>;
+
+    /// Makes the documented topics that are missing, and tells how the others differ. Nothing that exists is altered.
+    async fn create(&self) -> Result<Vec<TopicReport>, PortError>;
 
     /// Removes records of `topic` that were put before this time (ms since 1970); tells how many.
     async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError>;
+}
+
+/// What a topic is, or became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicReport {
+    /// Its name.
+    pub topic: TopicName,
+    /// It was missing, and was made.
+    pub made: bool,
+    /// What is other than documented.
+    pub differences: Vec<String>,
 }
 
 /// Changes the embedded token table. Each change is also a record on the CDC topic, in the same transaction.
@@ -114,9 +132,11 @@ pub enum Ended {
 /// Opens the store that `connections` name.
 ///
 /// # Errors
-/// When a server is named: this build has the embedded store alone. When the store can't be opened.
+/// When the embedded store can't be opened, or a server's address can't be read. Servers need not answer yet.
 pub async fn open_store(connections: &Connections, names: &Names) -> Result<Store, Error> {
-    refuse_servers(connections)?;
+    if connections.servers.is_any() {
+        return servers::open(&connections.servers, names).await;
+    }
     embedded::open(&connections.data_dir, names).await
 }
 
@@ -125,13 +145,21 @@ pub async fn open_store(connections: &Connections, names: &Names) -> Result<Stor
 /// # Errors
 /// When they can't be started, or one ends badly.
 pub async fn run(run: Run) -> Result<Ended, Error> {
-    refuse_servers(&run.connections)?;
     // First, so that a signal during the start ends it as well as one later.
     let mut signals = StopSignals::listen()?;
-    let _lock = embedded::lock(&run.connections.data_dir)?;
     let names = Names::of(&run.pipelines);
+    let servers = &run.connections.servers;
+    let _lock = if servers.is_any() { None } else { Some(embedded::lock(&run.connections.data_dir)?) };
     let store = open_store(&run.connections, &names).await?;
-    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), names));
+    tokio::select! {
+        () = signals.next() => return Ok(Ended::Well),
+        () = too_late(run.until_end) => {
+            tracing::error!("gave up waiting for the topics");
+            return Ok(Ended::Badly);
+        }
+        found = await_topics(&store, &names) => found?,
+    }
+    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names));
     let surroundings =
         Surroundings { store, bytemark_url: run.connections.bytemark_url.clone(), seed: fastrand::u64(..) };
     let running = Running::start(surroundings, &run.pipelines).await?;
@@ -147,6 +175,49 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     end
 }
 
+/// Those of the planned topics that are not there.
+async fn missing_topics(topics: &dyn Topics, plans: &[Planned]) -> Result<Vec<String>, PortError> {
+    let mut missing = Vec::new();
+    for plan in plans {
+        if topics.partitions(&plan.topic).await?.is_empty() {
+            missing.push(plan.topic.to_string());
+        }
+    }
+    Ok(missing)
+}
+
+/// Waits until the topics answer; they must all be there.
+async fn await_topics(store: &Store, names: &Names) -> Result<(), Error> {
+    const PAUSE: Duration = Duration::from_secs(2);
+    let plans = plans(names);
+    let mut told = false;
+    loop {
+        match missing_topics(store.topics.as_ref(), &plans).await {
+            Ok(missing) if missing.is_empty() => return Ok(()),
+            Ok(missing) => {
+                let missing = missing.join(", ");
+                return Err(Error::Other(format!(
+                    "the topics {missing} are missing; make them with `passflow topics create`"
+                )));
+            }
+            Err(error) if error.kind == Failure::Refused => return Err(error.into()),
+            Err(error) if !std::mem::replace(&mut told, true) => {
+                tracing::warn!(%error, "waiting for the topics; work begins when they answer");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// When a run that waits for its end has waited long enough for a dependency.
+async fn too_late(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => tokio::time::sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for the end, if it is waited for.
 async fn until_end(running: &Running, patience: Option<Duration>) -> Ended {
     let Some(patience) = patience else { return std::future::pending().await };
@@ -157,23 +228,6 @@ async fn until_end(running: &Running, patience: Option<Duration>) -> Ended {
             Ended::Badly
         }
     }
-}
-
-/// What a setting for a server means for this build. Goes when the adapters of Kafka, MongoDB and MySQL come.
-fn refuse_servers(connections: &Connections) -> Result<(), Problems> {
-    let servers = &connections.servers;
-    let named = [
-        ("PASSFLOW_KAFKA_BROKERS", servers.kafka.is_some()),
-        ("PASSFLOW_MONGODB_URI", servers.mongodb.is_some()),
-        ("PASSFLOW_MYSQL_URL", servers.mysql.is_some()),
-    ];
-    let named: Vec<&str> = named.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    let message = "this build has the embedded store only: Kafka, MongoDB and MySQL come with the next version. \
-                   Unset it (also in the connections file) to use the embedded store";
-    Err(Problems::one(named.join(", "), message))
 }
 
 /// The text that `JSON.stringify(JSON.parse(text))` gives: what payload hashes are made of.

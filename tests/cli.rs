@@ -184,9 +184,12 @@ fn what_is_missing_or_not_in_this_build_is_refused_by_name() {
     let place = Place::new();
     let error = place.run(&["run"]).exits(1).stderr();
     assert!(error.contains("PASSFLOW_BYTEMARK_URL: is not set, but passes need(s) the Bytemark API"), "{error}");
-    let mut command = place.command(&["topics", "describe"]);
+    let mut command = place.command(&["run", "ticks"]);
     let ran = Ran(command.env("PASSFLOW_KAFKA_BROKERS", "k:9092").output().unwrap()).exits(1);
-    assert!(ran.stderr().contains("PASSFLOW_KAFKA_BROKERS: this build has the embedded store only"));
+    assert!(ran.stderr().contains("PASSFLOW_MYSQL_URL: is not set, but ticks need(s) the tokens"), "{}", ran.stderr());
+    let mut command = place.command(&["topics", "create"]);
+    let ran = Ran(command.env("PASSFLOW_MYSQL_URL", "mysql://u:sekret@h/portal").output().unwrap()).exits(1);
+    assert!(ran.stderr().contains("PASSFLOW_KAFKA_BROKERS is not set") && !ran.stderr().contains("sekret"));
     let mut command = place.command(&["run", "ticks"]);
     let ran = Ran(command.env("PASSFLOW_HTTP_ADDR", "0.0.0.0:0").output().unwrap()).exits(1);
     assert!(ran.stderr().contains("PASSFLOW_API_TOKEN must be set"), "{}", ran.stderr());

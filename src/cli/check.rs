@@ -38,7 +38,9 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
             listener.as_ref().map_or_else(|| "off".to_owned(), |listener| told(listener.addr))
         })?;
         let names = Names::of(pipelines.as_deref().unwrap_or_default());
-        report.tell(&check::store(connections, &names).await)?;
+        for finding in check::store(connections, &names).await {
+            report.tell(&finding)?;
+        }
         if let Some(url) = &connections.bytemark_url {
             report.tell(&check::bytemark(url).await)?;
         }
@@ -50,7 +52,9 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
 fn describe_connections(connections: &Connections) -> String {
     let bytemark = connections.bytemark_url.as_deref().unwrap_or("not set");
     let token = if connections.api_token.is_some() { "set" } else { "not set" };
-    format!("data in {}, Bytemark {bytemark}, API token {token}", connections.data_dir.display())
+    let data =
+        if connections.servers.is_any() { "servers".to_owned() } else { connections.data_dir.display().to_string() };
+    format!("data in {data}, Bytemark {bytemark}, API token {token}")
 }
 
 fn describe_pipelines(pipelines: &[Pipeline]) -> String {

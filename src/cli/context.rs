@@ -38,6 +38,11 @@ impl Context {
         Ok(Names::of(&all_pipelines(&self.pipelines_folder)?))
     }
 
+    /// The consumer groups of all pipelines.
+    pub(super) fn groups(&self) -> Result<Vec<String>, Problems> {
+        Ok(all_pipelines(&self.pipelines_folder)?.into_iter().map(|pipeline| pipeline.group).collect())
+    }
+
     /// The consumer groups of the pipelines that write documents.
     pub(super) fn passes_groups(&self) -> Result<Vec<String>, Problems> {
         let pipelines = all_pipelines(&self.pipelines_folder)?.into_iter();

@@ -42,9 +42,8 @@ struct Committed(Vec<(TopicPartition, i64)>);
 
 impl Committed {
     async fn read(store: &Store, groups: &[String]) -> Result<Self, Error> {
-        let positions = store.catalog.committed().await?.into_iter();
-        let of_passes = positions.filter(|(group, ..)| groups.contains(group));
-        Ok(Self(of_passes.map(|(_, partition, offset)| (partition, offset)).collect()))
+        let positions = store.catalog.committed(groups).await?.into_iter();
+        Ok(Self(positions.map(|(_, partition, offset)| (partition, offset)).collect()))
     }
 
     /// The document keeps its outputs until its next write, so some that it holds have been put long ago.

@@ -1,10 +1,12 @@
+use std::ops::Range;
+
 use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
     domain::record::{TopicName, TopicPartition},
     settings::Names,
-    wiring::Store,
+    wiring::{Store, TopicReport, plans},
 };
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
     output::{Out, columns},
 };
 
-/// Looks at the topics
+/// Makes the topics, or looks at them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: passflow topics describe")]
 pub(super) struct Args {
@@ -22,6 +24,9 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Makes the topics that are missing, and tells how the others differ from what is documented; alters none
+    #[command(after_help = "Example: passflow topics create")]
+    Create,
     /// Lists topics, partitions, records, groups and their lag
     #[command(after_help = "Example: passflow topics describe --output json")]
     Describe,
@@ -55,16 +60,47 @@ struct Group {
 }
 
 pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let Action::Describe = args.action;
-    let names = context.names()?;
     let store = context.store().await?;
+    match args.action {
+        Action::Create => create(&store, context).await,
+        Action::Describe => describe_all(&store, context).await,
+    }
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    topic: &'a str,
+    made: bool,
+    /// What is other than documented.
+    differences: &'a [String],
+}
+
+async fn create(store: &Store, context: &Context) -> Result<Outcome, Error> {
+    let mut out = Out::new();
+    for report in store.catalog.create().await? {
+        let TopicReport { topic, made, differences } = &report;
+        if context.is_json() {
+            out.json(&Made { topic: topic.as_str(), made: *made, differences })?;
+            continue;
+        }
+        out.line(&format!("{topic}: {}", if *made { "made" } else { "was there" }))?;
+        for difference in differences {
+            out.line(&format!("  differs: {difference}; left as it is"))?;
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+async fn describe_all(store: &Store, context: &Context) -> Result<Outcome, Error> {
+    let names = context.names()?;
     let mut out = Out::new();
     let mut rows = vec![
         ["TOPIC", "PARTITION", "FIRST", "END", "CLEAN-UP", "GROUP", "COMMITTED", "LAG"].map(str::to_owned).to_vec(),
     ];
-    let committed = store.catalog.committed().await?;
+    let committed = store.catalog.committed(&context.groups()?).await?;
     for name in store.catalog.topics().await? {
-        let topic = describe(&store, &name, &names, &committed).await?;
+        let topic = describe(store, &name, &names, &committed).await?;
         if context.is_json() {
             out.json(&topic)?;
         } else {
@@ -87,36 +123,31 @@ async fn describe(
     committed: &[(String, TopicPartition, i64)],
 ) -> Result<Topic, Error> {
     let ranges = store.topics.partitions(name).await?;
-    let partitions: Vec<Partition> = (0..)
-        .zip(&ranges)
-        .map(|(partition, range)| {
-            let of_partition = committed.iter().filter(|(_, at, _)| at.topic == *name && at.partition == partition);
-            let groups = of_partition.map(|(group, _, offset)| Group {
-                name: group.clone(),
-                committed: *offset,
-                lag: (range.end - (*offset).max(range.start)).max(0),
-            });
-            Partition { number: partition, first_offset: range.start, end_offset: range.end, groups: groups.collect() }
-        })
-        .collect();
+    let mut partitions = Vec::with_capacity(ranges.len());
+    for (number, range) in (0..).zip(&ranges) {
+        let at = TopicPartition { topic: name.clone(), partition: number };
+        let mut groups = Vec::new();
+        for (group, _, offset) in committed.iter().filter(|(_, partition, _)| *partition == at) {
+            let lag = lag(store, &at, *offset, range).await?;
+            groups.push(Group { name: group.clone(), committed: *offset, lag });
+        }
+        partitions.push(Partition { number, first_offset: range.start, end_offset: range.end, groups });
+    }
     Ok(Topic {
         name: name.to_string(),
-        cleanup: documented_cleanup(name.as_str(), names),
+        cleanup: plans(names).into_iter().find(|plan| plan.topic == *name).map(|plan| plan.cleanup),
         records: ranges.iter().map(|range| range.end - range.start).sum(),
         partitions,
     })
 }
 
-/// What the topic is documented to have, and what `topics create` gives it on Kafka.
-fn documented_cleanup(topic: &str, names: &Names) -> Option<&'static str> {
-    let state = format!("{}.state", names.dead_letters);
-    if topic == names.token_changes || topic == state {
-        return Some("compact");
-    }
-    if topic == names.ticket_changed || topic == names.dead_letters {
-        return Some("delete (long)");
-    }
-    [&names.ticks, &names.requests, &names.retry, &names.parking].contains(&&topic.to_owned()).then_some("delete")
+/// Offsets from the committed one to the end; none when no record lies there: ends of transactions have offsets, too.
+async fn lag(store: &Store, at: &TopicPartition, committed: i64, range: &Range<i64>) -> Result<i64, Error> {
+    const MAY_BE_ENDS_ALONE: i64 = 16;
+    let lag = (range.end - committed.max(range.start)).max(0);
+    let looks_small = (1..=MAY_BE_ENDS_ALONE).contains(&lag);
+    let is_none = looks_small && store.topics.read(at, committed.max(range.start), 1).await?.is_empty();
+    Ok(if is_none { 0 } else { lag })
 }
 
 impl Topic {
@@ -139,21 +170,5 @@ impl Topic {
             }
         }
         rows
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_documented_cleanup_follows_the_settings_names() {
-        let mut names = Names::of(&[]);
-        names.ticks = "mine".to_owned();
-        assert_eq!(documented_cleanup("mine", &names), Some("delete"));
-        assert_eq!(documented_cleanup("bytemark.ticks", &names), None);
-        assert_eq!(documented_cleanup("cdc.portal.bytemark_tokens", &names), Some("compact"));
-        assert_eq!(documented_cleanup("passflow.dead-letters.state", &names), Some("compact"));
-        assert_eq!(documented_cleanup("passflow.dead-letters", &names), Some("delete (long)"));
     }
 }

@@ -37,12 +37,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 type Ends = BTreeMap<TopicPartition, i64>;
 
+/// Where a partition was read to, and its end, between which there is no record: ends of transactions have offsets, too.
+type Gaps = BTreeMap<TopicPartition, (i64, i64)>;
+
 /// Waits until every pipeline has read its topics to their ends and committed it all, and nothing was put meanwhile; or
 /// until one has waited for a dependency longer than `patience`.
 /// Topics that do not answer count as a dependency that is away.
 pub async fn reached(topics: &Arc<dyn Topics>, clock: &Arc<dyn Clock>, watched: &[Watched], patience: Duration) -> End {
     let mut before: Option<Ends> = None;
     let mut silent_since_ms = None;
+    let mut gaps = Gaps::new();
     let patience_ms = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
     loop {
         let now_ms = clock.now_ms();
@@ -50,7 +54,7 @@ pub async fn reached(topics: &Arc<dyn Topics>, clock: &Arc<dyn Clock>, watched: 
             return end;
         }
         // Looked at twice, with nothing in flight in between: what one pipeline hands to another is in neither's window.
-        match settled_ends(topics, watched).await {
+        match settled_ends(topics, watched, &mut gaps).await {
             Ok(now) => {
                 silent_since_ms = None;
                 if now.is_some() && now == before {
@@ -76,7 +80,11 @@ fn waiting(watched: &Watched, now_ms: i64, patience_ms: i64) -> Option<End> {
 }
 
 /// The topics' ends, if every pipeline is settled there.
-async fn settled_ends(topics: &Arc<dyn Topics>, watched: &[Watched]) -> Result<Option<Ends>, PortError> {
+async fn settled_ends(
+    topics: &Arc<dyn Topics>,
+    watched: &[Watched],
+    gaps: &mut Gaps,
+) -> Result<Option<Ends>, PortError> {
     if !watched.iter().all(|watched| watched.progress.is_settled()) {
         return Ok(None);
     }
@@ -88,13 +96,33 @@ async fn settled_ends(topics: &Arc<dyn Topics>, watched: &[Watched]) -> Result<O
             }
         }
         let snapshot = watched.progress.snapshot();
-        let read_to_the_end = snapshot.is_settled()
-            && snapshot.partitions.iter().all(|(partition, progress)| {
-                ends.get(partition).is_none_or(|end| progress.end.is_some_and(|reached| reached >= *end))
-            });
-        if !read_to_the_end {
+        if !snapshot.is_settled() {
             return Ok(None);
+        }
+        for (partition, progress) in &snapshot.partitions {
+            let (Some(end), Some(reached)) = (ends.get(partition), progress.end) else { continue };
+            if !is_reached(topics, partition, reached, *end, gaps).await? {
+                return Ok(None);
+            }
         }
     }
     Ok(Some(ends))
+}
+
+/// Whether nothing lies between `reached` and `end`.
+async fn is_reached(
+    topics: &Arc<dyn Topics>,
+    partition: &TopicPartition,
+    reached: i64,
+    end: i64,
+    gaps: &mut Gaps,
+) -> Result<bool, PortError> {
+    if reached >= end || gaps.get(partition) == Some(&(reached, end)) {
+        return Ok(true);
+    }
+    let is_empty = topics.read(partition, reached, 1).await?.is_empty();
+    if is_empty {
+        gaps.insert(partition.clone(), (reached, end));
+    }
+    Ok(is_empty)
 }

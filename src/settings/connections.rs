@@ -48,6 +48,15 @@ pub struct Kafka {
     pub brokers: String,
     /// Properties for librdkafka, by name.
     pub properties: Vec<(String, Secret)>,
+    /// Whether outputs and offsets are committed in transactions; without them each change is told at least once.
+    pub transactions: bool,
+}
+
+impl Servers {
+    /// Whether any is named: then nothing falls back to the embedded store.
+    pub fn is_any(&self) -> bool {
+        self.kafka.is_some() || self.mongodb.is_some() || self.mysql.is_some()
+    }
 }
 
 /// Where the console listens, and what it wants to see.
@@ -100,6 +109,8 @@ impl Connections {
         let data_dir = value("data_dir");
         let http_addr = value("http_addr");
         let api_token = value("api_token");
+        let transactions = value("kafka_transactions");
+        let transactions = transactions.is_none_or(|value| yes_or_no(&value, &mut problems));
         let properties = kafka_properties(place, &mut table, &mut problems);
         if brokers.is_none() && !properties.is_empty() {
             let message = "[kafka] has properties, but `kafka_brokers` (PASSFLOW_KAFKA_BROKERS) is not set".to_owned();
@@ -107,7 +118,7 @@ impl Connections {
         }
         let connections = Self {
             servers: Servers {
-                kafka: brokers.map(|brokers| Kafka { brokers: brokers.text, properties }),
+                kafka: brokers.map(|brokers| Kafka { brokers: brokers.text, properties, transactions }),
                 mongodb: secret_url(mongodb, &["mongodb://", "mongodb+srv://"], &mut problems),
                 mysql: secret_url(mysql, &["mysql://", "mariadb://"], &mut problems),
             },
@@ -160,7 +171,7 @@ impl Connections {
             }
         };
         require("PASSFLOW_BYTEMARK_URL", "the Bytemark API", self.bytemark_url.is_some(), &[Passes]);
-        if kafka.is_some() || mongodb.is_some() || mysql.is_some() {
+        if self.servers.is_any() {
             require("PASSFLOW_KAFKA_BROKERS", "the topics", kafka.is_some(), &[]);
             require("PASSFLOW_MONGODB_URI", "the documents", mongodb.is_some(), &[Passes, Ticks, ParkingEvents]);
             require("PASSFLOW_MYSQL_URL", "the tokens", mysql.is_some(), &[Passes, Ticks]);
@@ -194,6 +205,13 @@ impl Value {
     fn problem(&self, message: impl Into<String>) -> Problem {
         Problem { place: self.place.clone(), line: self.line, message: message.into() }
     }
+}
+
+fn yes_or_no(value: &Value, problems: &mut Vec<Problem>) -> bool {
+    if !["true", "false"].contains(&value.text.as_str()) {
+        problems.push(value.problem("it takes \"true\" or \"false\""));
+    }
+    value.text != "false"
 }
 
 fn kafka_properties(place: &str, table: &mut Table<'_>, problems: &mut Vec<Problem>) -> Vec<(String, Secret)> {

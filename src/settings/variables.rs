@@ -6,8 +6,9 @@ use super::problem::{Problem, nearest};
 pub(super) const PREFIX: &str = "PASSFLOW_";
 
 /// Those that are settings.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "PASSFLOW_KAFKA_BROKERS",
+    "PASSFLOW_KAFKA_TRANSACTIONS",
     "PASSFLOW_MONGODB_URI",
     "PASSFLOW_MYSQL_URL",
     "PASSFLOW_BYTEMARK_URL",

@@ -7,10 +7,11 @@ use crate::{
         bytemark_http::{BytemarkHttp, Limits},
         system_clock::SystemClock,
     },
-    settings::{Connections, Names},
+    ports::{Documents as _, Tokens as _},
+    settings::{Connections, Kafka, Names, Servers},
 };
 
-use super::{open_store, refuse_servers};
+use super::{Error, missing_topics, open_store, plans, servers};
 
 /// What came of trying one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +30,70 @@ impl Finding {
 }
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A driver may try several times within it.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Whether the store can be opened and written.
-pub async fn store(connections: &Connections, names: &Names) -> Finding {
+/// Whether topics, documents and tokens can be used: the servers that are named, or else the embedded store.
+pub async fn store(connections: &Connections, names: &Names) -> Vec<Finding> {
+    let Servers { kafka, mongodb, mysql } = &connections.servers;
+    if !connections.servers.is_any() {
+        return vec![embedded(connections, names).await];
+    }
+    let mut findings = Vec::new();
+    if let Some(kafka) = kafka {
+        let what = format!("Kafka at {}", kafka.brokers);
+        findings.push(Finding::new(what, within(topics(kafka, names)).await));
+    }
+    if let Some(uri) = mongodb {
+        let what = format!("MongoDB, documents in {}.{}", names.cache_database, names.cache_collection);
+        findings.push(Finding::new(what, within(documents(uri.expose(), names)).await));
+    }
+    if let Some(url) = mysql {
+        let what = format!("MySQL, tokens in {}", names.token_table);
+        findings.push(Finding::new(what, within(tokens(url.expose(), names)).await));
+    }
+    findings
+}
+
+/// A server that does not answer at all is told as well.
+async fn within(tried: impl Future<Output = Result<String, Error>>) -> Result<String, String> {
+    let late = |_| {
+        Err(Error::Other(format!(
+            "no answer within {} s; does it run, and is the address right?",
+            SERVER_TIMEOUT.as_secs()
+        )))
+    };
+    tokio::time::timeout(SERVER_TIMEOUT, tried).await.unwrap_or_else(late).map_err(|error| error.to_string())
+}
+
+async fn topics(kafka: &Kafka, names: &Names) -> Result<String, Error> {
+    let topics = servers::topics(kafka)?;
+    let missing = missing_topics(&topics, &plans(names)).await?;
+    if missing.is_empty() {
+        return Ok("answers, and has the topics".to_owned());
+    }
+    Err(Error::Other(format!("the topics {} are missing; make them with `passflow topics create`", missing.join(", "))))
+}
+
+async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
+    let documents = servers::documents(uri, names).await?;
+    let one = documents.users(None, 1).await?;
+    Ok(if one.is_empty() { "answers; there are no documents yet" } else { "answers" }.to_owned())
+}
+
+async fn tokens(url: &str, names: &Names) -> Result<String, Error> {
+    let tokens = servers::tokens(url, names)?;
+    tokens.users(None, 1).await?;
+    match tokens.missing_index().await? {
+        None => Ok("answers, and an index serves the pages of users".to_owned()),
+        Some(advice) => Err(Error::Other(advice)),
+    }
+}
+
+/// Whether the embedded store can be opened and written.
+async fn embedded(connections: &Connections, names: &Names) -> Finding {
     let dir = &connections.data_dir;
     let what = format!("embedded store in {}", dir.display());
-    if let Err(problems) = refuse_servers(connections) {
-        return Finding::new("store", Err(problems.to_string()));
-    }
     // First, as this makes the directory, and for nobody else.
     if let Err(error) = open_store(connections, names).await {
         return Finding::new(what, Err(error.to_string()));

@@ -21,7 +21,7 @@ use crate::{
     settings::Names,
 };
 
-use super::{Catalog, Error, PutRows, Store, TokenAdmin};
+use super::{Catalog, Error, PutRows, Store, TokenAdmin, TopicReport, plans};
 
 /// Opens the store in `data_dir`, and makes it when it is missing.
 pub(super) async fn open(data_dir: &Path, names: &Names) -> Result<Store, Error> {
@@ -61,18 +61,10 @@ pub(super) fn lock(data_dir: &Path) -> Result<RunLock, Error> {
 
 /// The documented partitions and clean-up, for the names that the pipelines use.
 fn defaults(names: &Names) -> Defaults {
-    let state = format!("{}.state", names.dead_letters);
-    let named = [
-        (&names.ticks, 1, false),
-        (&names.requests, 12, false),
-        (&names.parking, 12, false),
-        (&names.ticket_changed, 12, false),
-        (&names.token_changes, 3, true),
-        (&state, 3, true),
-    ];
-    let named = named
-        .map(|(name, partitions, compacted)| (TopicName::from(name.as_str()), TopicDefault { partitions, compacted }));
-    Defaults { by_name: named.into(), ..Defaults::default() }
+    let plans = plans(names).into_iter();
+    let by_name =
+        plans.map(|plan| (plan.topic, TopicDefault { partitions: plan.partitions, compacted: plan.compacted }));
+    Defaults { by_name: by_name.collect(), ..Defaults::default() }
 }
 
 #[async_trait]
@@ -81,9 +73,16 @@ impl Catalog for SqliteTopics {
         Ok(self.describe().await?.into_iter().map(|description| description.topic).collect())
     }
 
-    async fn committed(&self) -> Result<Vec<(String, TopicPartition, i64)>, PortError> {
+    async fn committed(&self, groups: &[String]) -> Result<Vec<(String, TopicPartition, i64)>, PortError> {
         let positions = self.group_positions().await?.into_iter();
+        let positions = positions.filter(|position| groups.contains(&position.group));
         Ok(positions.map(|position| (position.group, position.partition, position.offset)).collect())
+    }
+
+    async fn create(&self) -> Result<Vec<TopicReport>, PortError> {
+        // They were made when the store was opened, if they were missing.
+        let there = self.topics().await?.into_iter();
+        Ok(there.map(|topic| TopicReport { topic, made: false, differences: Vec::new() }).collect())
     }
 
     async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError> {

@@ -18,12 +18,13 @@ use passflow::{
 };
 use tokio::runtime::Runtime;
 
-use super::process::Place;
+use super::process::{Place, Process};
 
 /// The topics, beside the process that works on them.
 pub struct Topics<'a> {
     pub store: &'a Store,
     pub names: &'a Names,
+    pub groups: &'a [String],
     pub runtime: &'a Runtime,
 }
 
@@ -59,7 +60,7 @@ impl Topics<'_> {
                 self.runtime.block_on(self.store.topics.partitions(&topic)).unwrap().iter().map(|range| range.end).sum()
             }
             Sign::Committed => {
-                let committed = self.runtime.block_on(self.store.catalog.committed()).unwrap();
+                let committed = self.runtime.block_on(self.store.catalog.committed(self.groups)).unwrap();
                 committed.iter().map(|(_, _, offset)| offset).sum()
             }
             Sign::Asked => {
@@ -77,6 +78,10 @@ pub struct Lives<'a> {
     topics: Topics<'a>,
     simulator: &'a Simulator,
     random: Rng,
+    /// Those that run.
+    instances: Vec<Option<Process>>,
+    /// How long to wait for a sign of work.
+    patience: Duration,
     kills: u64,
     /// Kills that came just after the awaited work was seen.
     pub in_the_middle: u64,
@@ -87,8 +92,25 @@ pub struct Lives<'a> {
 
 impl<'a> Lives<'a> {
     pub fn new(place: &'a Place, topics: Topics<'a>, simulator: &'a Simulator, seed: u64) -> Self {
-        let random = Rng::with_seed(seed);
-        Self { place, topics, simulator, random, kills: 0, in_the_middle: 0, ticks: 0, requests: 0, new_tokens: 0 }
+        Self {
+            place,
+            topics,
+            simulator,
+            random: Rng::with_seed(seed),
+            instances: vec![None],
+            patience: Duration::from_secs(5),
+            kills: 0,
+            in_the_middle: 0,
+            ticks: 0,
+            requests: 0,
+            new_tokens: 0,
+        }
+    }
+
+    /// With `count` instances at once, whose start and rebalances may take some time.
+    pub fn of_instances(mut self, count: usize, patience: Duration) -> Self {
+        (self.instances, self.patience) = ((0..count).map(|_| None).collect(), patience);
+        self
     }
 
     pub fn story(&self) -> String {
@@ -118,22 +140,33 @@ impl<'a> Lives<'a> {
         users_up_to(self.simulator.users()).for_each(|user| self.request(user));
     }
 
+    /// One of the instances is killed; the others go on.
     pub fn live_and_be_killed(&mut self) {
-        let mut process = self.place.start(&["run"]);
+        for (number, instance) in self.instances.iter_mut().enumerate() {
+            instance.get_or_insert_with(|| self.place.start_logging(&["run"], &format!("log-{number}")));
+        }
         if self.random.u8(0..8) > 0 {
             self.wait_for_work();
         }
         std::thread::sleep(Duration::from_micros(self.random.u64(0..40_000)));
-        assert!(!process.has_ended(), "it ended by itself: {}", process.log());
+        let chosen = self.random.usize(..self.instances.len());
+        for instance in self.instances.iter_mut().flatten() {
+            assert!(!instance.has_ended(), "it ended by itself: {}", instance.log());
+        }
+        let Some(mut process) = self.instances[chosen].take() else { return };
         process.kill();
         self.kills += 1;
         let log = process.log();
         assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
     }
 
+    /// Kills those that still run.
+    pub fn end_all(&mut self) {
+        self.instances.iter_mut().filter_map(Option::take).for_each(|mut process| process.kill());
+    }
+
     /// Gives work until there is a sign that some of it was done; now and then there may be none to see.
     fn wait_for_work(&mut self) {
-        const BOUND: Duration = Duration::from_secs(5);
         const WORK_EVERY: Duration = Duration::from_millis(100);
         let sign = SIGNS[self.random.usize(..SIGNS.len())];
         let begin = Instant::now();
@@ -141,7 +174,7 @@ impl<'a> Lives<'a> {
         let mut signs_left = self.random.u8(1..=3);
         let mut count = self.topics.count(sign, self.simulator);
         let mut works = 0;
-        while signs_left > 0 && begin.elapsed() < BOUND {
+        while signs_left > 0 && begin.elapsed() < self.patience {
             if begin.elapsed() >= WORK_EVERY * works {
                 self.give_work();
                 works += 1;

@@ -55,7 +55,8 @@ fn nothing_is_lost_or_doubled_however_often_it_is_killed() {
     let connections = Connections::load(None, |name| (name == "PASSFLOW_DATA_DIR").then(|| state.clone())).unwrap();
     let names = Names::of(&[]);
     let store = bytemark.runtime.block_on(wiring::open_store(&connections, &names)).unwrap();
-    let topics = Topics { store: &store, names: &names, runtime: &bytemark.runtime };
+    let groups = ["token_changes", "ticks", "passes"].map(|name| format!("passflow.{name}"));
+    let topics = Topics { store: &store, names: &names, groups: &groups, runtime: &bytemark.runtime };
 
     let mut lives = Lives::new(&place, topics, &simulator, seed);
     lives.import_tokens();
@@ -64,6 +65,7 @@ fn nothing_is_lost_or_doubled_however_often_it_is_killed() {
     }
     println!("seed {seed}: {}", lives.story());
 
+    lives.end_all();
     simulator.freeze();
     lives.request_all();
     place.run_until_end();

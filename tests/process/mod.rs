@@ -51,6 +51,7 @@ impl Bytemark {
 pub struct Place {
     dir: TempDir,
     environment: Vec<(&'static str, String)>,
+    arguments: Vec<&'static str>,
 }
 
 /// Settings of `passes` in a hurry.
@@ -69,7 +70,7 @@ probe_backoff_max = "200ms"
 impl Place {
     /// With the pipelines of changes, ticks and passes; `passes` are settings that come on top or instead.
     pub fn new(bytemark_url: Option<&str>, passes: &str) -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new() };
+        let place = Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new(), arguments: Vec::new() };
         let mut settings: toml::Table = PASSES.parse().unwrap();
         settings.extend(passes.parse::<toml::Table>().unwrap());
         place.write("pipelines/passes.toml", &settings.to_string());
@@ -91,6 +92,12 @@ impl Place {
         self
     }
 
+    /// Each command gets these arguments first.
+    pub fn with_arguments(mut self, arguments: &[&'static str]) -> Self {
+        self.arguments.extend(arguments);
+        self
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -104,7 +111,13 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_passflow"));
         let environment = self.environment.iter().map(|(name, value)| (name, value));
-        command.args(args).current_dir(self.path()).env_clear().envs(environment).stdin(Stdio::null());
+        command
+            .args(&self.arguments)
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null());
         command
     }
 
@@ -122,7 +135,12 @@ impl Place {
 
     /// Runs it in the background; what it prints goes to a file, in place of what the one before printed.
     pub fn start(&self, args: &[&str]) -> Process {
-        let log = self.path().join("log");
+        self.start_logging(args, "log")
+    }
+
+    /// The same, with a log of its own.
+    pub fn start_logging(&self, args: &[&str], log: &str) -> Process {
+        let log = self.path().join(log);
         let file = File::create(&log).unwrap();
         let mut command = self.command(args);
         let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();

@@ -1,0 +1,13 @@
+//! The built binary on real servers: Kafka, MongoDB, MySQL. Their addresses come from `PASSFLOW_TEST_*`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(dead_code, reason = "other targets use the rest of the kit")]
+
+mod kills;
+#[path = "../kill/life.rs"]
+mod life;
+mod path;
+#[path = "../process/mod.rs"]
+mod process;
+mod table;
+mod world;

@@ -1,0 +1,125 @@
+//! Topics, database and table of a test's own on the real servers.
+
+use std::sync::Arc;
+
+use passflow::{
+    settings::{Connections, Names, all_pipelines},
+    wiring::{self, Store},
+};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    config::ClientConfig,
+};
+use sqlx::MySqlPool;
+
+use super::{
+    process::{Bytemark, Place},
+    table::Table,
+};
+
+/// The address of a real server.
+pub fn server(variable: &str) -> String {
+    std::env::var(variable).ok().filter(|address| !address.is_empty()).unwrap_or_else(|| {
+        panic!(
+            "{variable} is not set: `scripts/servers up`, then `eval \"$(scripts/servers env)\"`, or use scripts/test"
+        )
+    })
+}
+
+/// A place for the binary, set up for the servers; and what a test sees of them.
+pub struct World {
+    pub place: Place,
+    pub store: Store,
+    pub names: Names,
+    pub groups: Vec<String>,
+    pub bytemark: Bytemark,
+    table: Arc<Table>,
+}
+
+/// Members that died are given up soon.
+const KAFKA: &str = r#"
+[kafka]
+"session.timeout.ms" = "2500"
+"heartbeat.interval.ms" = "400"
+"#;
+
+impl World {
+    /// Empty topics, no documents, an empty table. `passes` are further settings of that pipeline.
+    pub fn new(bytemark: Bytemark, passes: &str) -> Self {
+        let id = format!("t{:08x}", fastrand::u32(..));
+        let place = place(&id, &bytemark, passes);
+        place.run(&["topics", "create"]).exits(0);
+        let pipelines = all_pipelines(&place.path().join("pipelines")).unwrap();
+        let names = Names::of(&pipelines);
+        let groups = pipelines.into_iter().map(|pipeline| pipeline.group).collect();
+        let (store, table) = bytemark.runtime.block_on(async {
+            let connections = Connections::load(None, environment).unwrap();
+            let store = wiring::open_store(&connections, &names).await.unwrap();
+            let pool = MySqlPool::connect(&server("PASSFLOW_TEST_MYSQL")).await.unwrap();
+            let topics = Arc::clone(&store.topics);
+            let table = Table { pool, name: names.token_table.clone(), topics, cdc_topic: names.token_changes.clone() };
+            table.make().await;
+            let table = Arc::new(table);
+            (Store { token_admin: Arc::clone(&table) as _, ..store }, table)
+        });
+        Self { place, store, names, groups, bytemark, table }
+    }
+
+    /// Takes away what would outlive the test.
+    pub fn remove(self) {
+        let Self { names, bytemark, table, .. } = self;
+        bytemark.runtime.block_on(async {
+            table.remove().await;
+            let mongo = mongodb::Client::with_uri_str(server("PASSFLOW_TEST_MONGODB")).await.unwrap();
+            mongo.database(&names.cache_database).drop().await.unwrap();
+            let mut config = ClientConfig::new();
+            config.set("bootstrap.servers", server("PASSFLOW_TEST_KAFKA"));
+            let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+            let state = names.dead_letter_state();
+            let topics = [
+                &names.token_changes,
+                &names.ticks,
+                &names.requests,
+                &names.retry,
+                &names.ticket_changed,
+                &names.dead_letters,
+                &state,
+            ];
+            admin.delete_topics(&topics.map(String::as_str), &AdminOptions::new()).await.unwrap();
+        });
+    }
+}
+
+/// Passflow's variables, from those of the tests.
+fn environment(name: &str) -> Option<String> {
+    let server = server(match name {
+        "PASSFLOW_KAFKA_BROKERS" => "PASSFLOW_TEST_KAFKA",
+        "PASSFLOW_MONGODB_URI" => "PASSFLOW_TEST_MONGODB",
+        "PASSFLOW_MYSQL_URL" => "PASSFLOW_TEST_MYSQL",
+        _ => return None,
+    });
+    Some(server)
+}
+
+fn place(id: &str, bytemark: &Bytemark, passes: &str) -> Place {
+    let passes = format!(
+        "{passes}\ngroup = \"{id}.passes\"\ntopic = \"{id}.requests\"\nretry_topic = \"{id}.retry\"\n\
+         ticket_changed_topic = \"{id}.changed\"\ndead_letter_topic = \"{id}.dead\"\ncache_database = \"{id}\"\n"
+    );
+    let mut place = Place::new(Some(&bytemark.url), &passes).with_arguments(&["--connections", "connections.toml"]);
+    let dead = format!("dead_letter_topic = \"{id}.dead\"\n");
+    let ticks = format!(
+        "{dead}group = \"{id}.ticks\"\ntopic = \"{id}.ticks\"\nrequests_topic = \"{id}.requests\"\nrequests_group = \"{id}.passes\"\n"
+    );
+    place.write("pipelines/ticks.toml", &ticks);
+    let changes = format!(
+        "{dead}group = \"{id}.changes\"\ntopic = \"{id}.cdc\"\nrequests_topic = \"{id}.requests\"\ntable = \"{id}_tokens\"\n"
+    );
+    place.write("pipelines/token_changes.toml", &changes);
+    place.write("connections.toml", KAFKA);
+    for name in ["PASSFLOW_KAFKA_BROKERS", "PASSFLOW_MONGODB_URI", "PASSFLOW_MYSQL_URL"] {
+        place = place.with(name, &environment(name).unwrap());
+    }
+    place
+}
