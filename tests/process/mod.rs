@@ -231,7 +231,7 @@ pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
 }
 
 #[track_caller]
-fn wait_within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < bound, "waited {bound:?} for {what}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(dead_code, reason = "other targets use the rest of the kit")]
 
+mod debezium;
 mod kills;
 #[path = "../kill/life.rs"]
 mod life;

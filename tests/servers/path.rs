@@ -1,32 +1,15 @@
 //! The way of a change: from the table to the event.
 
-use std::collections::BTreeMap;
-
-use passflow::{
-    domain::{token::Token, user_id::UserId},
-    wiring::oracle::{Truth, users_up_to},
-};
-
 use crate::{process::Bytemark, world::World};
-
-fn token(world: &World, user: UserId) -> Option<Token> {
-    Token::new(world.bytemark.token(user.get().cast_unsigned()))
-}
-
-fn verdict(world: &World, users: u64) -> Vec<String> {
-    let truth = Truth { store: &world.store, simulator: &world.bytemark.simulator, names: &world.names, users };
-    world.bytemark.runtime.block_on(truth.verdict(BTreeMap::new())).unwrap().differences
-}
 
 #[test]
 fn changes_of_the_table_and_ticks_become_documents_and_events() {
     const USERS: u64 = 30;
     let world = World::new(Bytemark::still(USERS), "");
-    let rows = users_up_to(USERS).map(|user| (user, token(&world, user))).collect();
-    world.bytemark.runtime.block_on(world.store.token_admin.put(rows)).unwrap();
+    world.put_tokens(USERS);
     let run = ["run", "--until-end", "--until-end-timeout", "60s"];
     world.place.run(&run).exits(0);
-    assert_eq!(verdict(&world, USERS), [""; 0]);
+    assert_eq!(world.differences(USERS), [""; 0]);
     let told = world.place.records(&world.names.ticket_changed).len();
 
     // Nothing changed: nothing is told. Then a tick finds what changed without a message.
@@ -37,7 +20,7 @@ fn changes_of_the_table_and_ticks_become_documents_and_events() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     world.place.run(&["tick"]).exits(0);
     world.place.run(&run).exits(0);
-    assert_eq!(verdict(&world, USERS), [""; 0]);
+    assert_eq!(world.differences(USERS), [""; 0]);
     assert_eq!(world.place.records(&world.names.ticket_changed).len(), told + 2);
 
     let shown = world.place.show(one);

@@ -36,6 +36,18 @@ impl Table {
         sqlx::query(AssertSqlSafe(statement)).execute(&self.pool).await.unwrap();
     }
 
+    /// Updates the user's row, or inserts it; whether it was there.
+    pub async fn write(&self, user: UserId, token: Option<&str>) -> bool {
+        let update = format!("UPDATE {} SET token = ? WHERE user_id = ?", self.name);
+        let updated = sqlx::query(AssertSqlSafe(update)).bind(token).bind(user.get()).execute(&self.pool).await;
+        let is_there = updated.unwrap().rows_affected() > 0;
+        if !is_there {
+            let insert = format!("INSERT INTO {} (user_id, token) VALUES (?, ?)", self.name);
+            sqlx::query(AssertSqlSafe(insert)).bind(user.get()).bind(token).execute(&self.pool).await.unwrap();
+        }
+        is_there
+    }
+
     async fn tell(&self, user: UserId, op: &str, token: Option<&Token>) {
         let row = serde_json::json!({"id": user.get(), "user_id": user.get(), "token": token.map(Token::expose)});
         let (before, after) = if op == "d" { (row, serde_json::Value::Null) } else { (serde_json::Value::Null, row) };
@@ -56,15 +68,7 @@ impl TokenAdmin for Table {
     /// The row first, then its change, as a binlog has it.
     async fn put(&self, rows: Vec<(UserId, Option<Token>)>) -> Result<PutRows, PortError> {
         for (user, token) in rows {
-            let token_text = token.as_ref().map(Token::expose);
-            let update = format!("UPDATE {} SET token = ? WHERE user_id = ?", self.name);
-            let updated =
-                sqlx::query(AssertSqlSafe(update)).bind(token_text).bind(user.get()).execute(&self.pool).await;
-            let is_there = updated.unwrap().rows_affected() > 0;
-            if !is_there {
-                let insert = format!("INSERT INTO {} (user_id, token) VALUES (?, ?)", self.name);
-                sqlx::query(AssertSqlSafe(insert)).bind(user.get()).bind(token_text).execute(&self.pool).await.unwrap();
-            }
+            let is_there = self.write(user, token.as_ref().map(Token::expose)).await;
             self.tell(user, if is_there { "u" } else { "c" }, token.as_ref()).await;
         }
         Ok(PutRows::default())

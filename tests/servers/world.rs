@@ -1,10 +1,14 @@
 //! Topics, database and table of a test's own on the real servers.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
 
 use passflow::{
+    domain::{token::Token, user_id::UserId},
     settings::{Connections, Names, all_pipelines},
-    wiring::{self, Store},
+    wiring::{
+        self, Store,
+        oracle::{Truth, users_up_to},
+    },
 };
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
@@ -25,6 +29,13 @@ pub fn server(variable: &str) -> String {
             "{variable} is not set: `scripts/servers up`, then `eval \"$(scripts/servers env)\"`, or use scripts/test"
         )
     })
+}
+
+/// Has `scripts/servers` do something to the set that `PASSFLOW_SERVERS_DIR` names.
+pub fn servers(arguments: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let status = Command::new(root.join("scripts/servers")).args(arguments).status().unwrap();
+    assert!(status.success(), "scripts/servers {} failed; were they started by it?", arguments.join(" "));
 }
 
 /// A place for the binary, set up for the servers; and what a test sees of them.
@@ -64,6 +75,40 @@ impl World {
             (Store { token_admin: Arc::clone(&table) as _, ..store }, table)
         });
         Self { place, store, names, groups, bytemark, table }
+    }
+
+    /// Puts the tokens of the users `1..=users`, and their changes.
+    pub fn put_tokens(&self, users: u64) {
+        let token = |user: UserId| Token::new(self.bytemark.token(user.get().cast_unsigned()));
+        let rows = users_up_to(users).map(|user| (user, token(user))).collect();
+        self.bytemark.runtime.block_on(self.store.token_admin.put(rows)).unwrap();
+    }
+
+    /// Writes a row of the table and tells nobody.
+    pub fn write_row(&self, user: UserId, token: Option<&str>) {
+        self.bytemark.runtime.block_on(self.table.write(user, token));
+    }
+
+    /// How cache and events differ from the simulator's truth; also when a server does not answer.
+    pub fn differences(&self, users: u64) -> Vec<String> {
+        let truth = Truth { store: &self.store, simulator: &self.bytemark.simulator, names: &self.names, users };
+        let verdict = self.bytemark.runtime.block_on(truth.verdict(BTreeMap::new()));
+        verdict.map_or_else(|error| vec![error.to_string()], |verdict| verdict.differences)
+    }
+
+    /// Has Debezium put the changes of the table on the topic.
+    pub fn follow_the_table(&self) {
+        let _connect = server("PASSFLOW_TEST_CONNECT");
+        let id = &self.names.cache_database;
+        let table = &self.names.token_table;
+        servers(&[
+            "connector",
+            &format!("name={id}"),
+            &format!("topic.prefix={id}"),
+            &format!("database.server.id={}", fastrand::u32(1_000_000..2_000_000_000)),
+            &format!("table.include.list=portal.{table}"),
+            &format!("schema.history.internal.kafka.topic={id}.history"),
+        ]);
     }
 
     /// Takes away what would outlive the test.
@@ -108,13 +153,13 @@ fn place(id: &str, bytemark: &Bytemark, passes: &str) -> Place {
          ticket_changed_topic = \"{id}.changed\"\ndead_letter_topic = \"{id}.dead\"\ncache_database = \"{id}\"\n"
     );
     let mut place = Place::new(Some(&bytemark.url), &passes).with_arguments(&["--connections", "connections.toml"]);
-    let dead = format!("dead_letter_topic = \"{id}.dead\"\n");
+    let dead = format!("dead_letter_topic = \"{id}.dead\"\nprobe_backoff_max = \"1s\"\n");
     let ticks = format!(
         "{dead}group = \"{id}.ticks\"\ntopic = \"{id}.ticks\"\nrequests_topic = \"{id}.requests\"\nrequests_group = \"{id}.passes\"\n"
     );
     place.write("pipelines/ticks.toml", &ticks);
     let changes = format!(
-        "{dead}group = \"{id}.changes\"\ntopic = \"{id}.cdc\"\nrequests_topic = \"{id}.requests\"\ntable = \"{id}_tokens\"\n"
+        "{dead}group = \"{id}.changes\"\ntopic = \"{id}.portal.{id}_tokens\"\nrequests_topic = \"{id}.requests\"\ntable = \"{id}_tokens\"\n"
     );
     place.write("pipelines/token_changes.toml", &changes);
     place.write("connections.toml", KAFKA);
