@@ -12,7 +12,7 @@ use crate::{
         user_id::UserId,
     },
     ports::{Documents, Failure, PortError, Tokens, Topics},
-    settings::{Connections, HttpListener, Names, Pipeline, Problems},
+    settings::{Connections, HttpListener, Names, Pipeline, Problems, Servers},
 };
 
 mod absent;
@@ -157,7 +157,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
             tracing::error!("gave up waiting for the topics");
             return Ok(Ended::Badly);
         }
-        found = await_topics(&store, &names) => found?,
+        found = await_topics(servers, &store, &names) => found?,
     }
     let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names));
     let surroundings =
@@ -186,9 +186,12 @@ async fn missing_topics(topics: &dyn Topics, plans: &[Planned]) -> Result<Vec<St
     Ok(missing)
 }
 
-/// Waits until the topics answer; they must all be there.
-async fn await_topics(store: &Store, names: &Names) -> Result<(), Error> {
+/// Waits until the topics of servers answer; they must all be there. The embedded store makes its own.
+async fn await_topics(servers: &Servers, store: &Store, names: &Names) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_secs(2);
+    if !servers.is_any() {
+        return Ok(());
+    }
     let plans = plans(names);
     let mut told = false;
     loop {
