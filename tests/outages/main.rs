@@ -34,7 +34,7 @@ fn each_server_may_go_away_and_come_back() {
         [("mongo", "MongoDB"), ("mysql", "MySQL"), ("kafka", "Kafka")].into_iter().enumerate()
     {
         println!("{name} goes away");
-        go_away_and_come_back(&world, &run, name, shown, number as u64);
+        go_away_and_come_back(&world, &run, name, shown, number);
         wait_within(BOUND, "what was asked for meanwhile", || world.differences(USERS).is_empty());
         assert!(!run.has_ended(), "it ended by itself when {name} was away: {}", run.log());
     }
@@ -45,11 +45,10 @@ fn each_server_may_go_away_and_come_back() {
     world.remove();
 }
 
-fn go_away_and_come_back(world: &World, run: &Process, name: &str, shown: &str, number: u64) {
+fn go_away_and_come_back(world: &World, run: &Process, name: &str, shown: &str, number: usize) {
     let logged = run.log().len();
     servers(&["stop", name]);
-    let changed: Vec<String> =
-        users_up_to(USERS).skip(3 * number as usize).take(3).map(|user| user.to_string()).collect();
+    let changed: Vec<String> = users_up_to(USERS).skip(3 * number).take(3).map(|user| user.to_string()).collect();
     for user in &changed {
         world.bytemark.simulator.add_pass(user.parse().unwrap());
     }
