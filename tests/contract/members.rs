@@ -325,5 +325,6 @@ pub async fn counts_the_backlog(storage: &impl TopicsStorage) {
     assert_eq!(topics.backlog("g", &"t".into()).await.unwrap(), 15);
     let member = Member::start(&topics, "g", "t").await;
     member.commit_position(&place("k"), 3).await.unwrap();
-    assert_eq!(topics.backlog("g", &"t".into()).await.unwrap(), 12);
+    // A store may show a commit a moment after it has answered.
+    soon("the smaller backlog", async { while topics.backlog("g", &"t".into()).await.unwrap() != 12 {} }).await;
 }

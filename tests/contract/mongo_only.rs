@@ -282,8 +282,9 @@ async fn the_server_ends_a_write_that_takes_too_long() {
     run(Mongo::new().await, async |storage: &Mongo| {
         let settings = Settings { statement_max: Duration::from_millis(200), ..storage.settings(LARGE) };
         let documents: Arc<dyn Documents> = Arc::new(MongoDocuments::new(&storage.client, settings));
-        documents.create(&[(user(1), Epoch(1)), (user(2), Epoch(1))]).await.unwrap();
-        let heads = documents.heads(&[user(1), user(2)]).await.unwrap();
+        let patient = MongoDocuments::new(&storage.client, storage.settings(LARGE));
+        patient.create(&[(user(1), Epoch(1)), (user(2), Epoch(1))]).await.unwrap();
+        let heads = patient.heads(&[user(1), user(2)]).await.unwrap();
         let updates: Vec<_> = heads.iter().flatten().map(|read| change(read, 2, |_| ())).collect();
         held(storage, user(1), async {
             let error = documents.update(&updates).await.unwrap_err();

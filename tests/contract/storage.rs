@@ -102,7 +102,7 @@ pub fn user(number: i64) -> UserId {
 
 /// Fails a test that would wait for ever.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let answer = tokio::time::timeout(Duration::from_secs(20), future).await;
+    let answer = tokio::time::timeout(Duration::from_secs(60), future).await;
     answer.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
