@@ -1,102 +1,17 @@
 //! Rules of a group's member.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::time::Duration;
 
 use passflow::{
-    domain::{
-        partitioner::partition_of,
-        record::{Position, Record, TopicPartition},
-    },
-    ports::{Batch, CommitError, Committer, Consumer, Event, Membership, Ownership, Session, Topics},
+    domain::record::Position,
+    ports::{Batch, CommitError, Consumer, Event, Ownership},
 };
 
 use crate::{
+    member::{Member, next, place, put},
     storage::{TopicsStorage, soon},
     topics::{output, partition, read_all, read_when_there, values},
 };
-
-/// A member that has seen its first assignment.
-struct Member {
-    consumer: Box<dyn Consumer>,
-    committer: Arc<dyn Committer>,
-    ownership: Ownership,
-    partitions: Vec<TopicPartition>,
-}
-
-impl Member {
-    async fn join(topics: &Arc<dyn Topics>, group: &str, topic: &str) -> Self {
-        let Membership { mut consumer, committer } = topics.join(group, &[topic.into()]).await.unwrap();
-        let Event::Assigned { ownership, partitions } = next(&mut consumer).await else { panic!("not assigned") };
-        Self { consumer, committer, ownership, partitions }
-    }
-
-    /// Joins, and starts all partitions where the group stands.
-    async fn start(topics: &Arc<dyn Topics>, group: &str, topic: &str) -> Self {
-        let mut member = Self::join(topics, group, topic).await;
-        let positions = member.consumer.committed(&member.partitions).await.unwrap();
-        for (partition, position) in member.partitions.iter().zip(positions) {
-            member.consumer.start(partition, position.offset).await.unwrap();
-        }
-        member
-    }
-
-    /// Reads until each partition's end was told; what came, by partition.
-    async fn read_to_ends(&mut self) -> BTreeMap<u32, Vec<Record>> {
-        let mut read: BTreeMap<u32, Vec<Record>> = BTreeMap::new();
-        let mut open: Vec<_> = self.partitions.clone();
-        while !open.is_empty() {
-            match next(&mut self.consumer).await {
-                Event::Records { partition, records, .. } => {
-                    read.entry(partition.partition).or_default().extend(records);
-                }
-                Event::End { partition, .. } => open.retain(|other| *other != partition),
-                other => panic!("unexpected {other:?}"),
-            }
-        }
-        read
-    }
-
-    async fn next_records(&mut self) -> (TopicPartition, Session, Vec<Record>) {
-        loop {
-            if let Event::Records { partition, session, records } = next(&mut self.consumer).await {
-                return (partition, session, records);
-            }
-        }
-    }
-
-    /// The next records' values until there are `count`, however many come at once; all are to come from `of`.
-    async fn next_values(&mut self, of: &TopicPartition, count: usize) -> Vec<String> {
-        let mut read = Vec::new();
-        while read.len() < count {
-            let (from, _, records) = self.next_records().await;
-            assert_eq!(from, *of);
-            read.extend(values(&records));
-        }
-        read
-    }
-
-    fn batch(&self) -> Batch {
-        Batch { ownership: self.ownership, outputs: Vec::new(), positions: Vec::new() }
-    }
-
-    async fn commit_position(&self, partition: &TopicPartition, offset: i64) -> Result<(), CommitError> {
-        let position = Position { offset, metadata: String::new() };
-        let batch = Batch { positions: vec![(partition.clone(), position)], ..self.batch() };
-        soon("the commit", self.committer.commit(batch)).await
-    }
-}
-
-async fn next(consumer: &mut Box<dyn Consumer>) -> Event {
-    soon("an event", consumer.next()).await.unwrap()
-}
-
-fn place(key: &str) -> TopicPartition {
-    partition("t", partition_of(key.as_bytes(), 3))
-}
-
-async fn put(topics: &Arc<dyn Topics>, key: &str, numbers: std::ops::Range<u32>) {
-    topics.append(numbers.map(|n| output("t", Some(key), &n.to_string())).collect()).await.unwrap();
-}
 
 pub async fn owns_all_partitions_and_is_silent_until_started(storage: &impl TopicsStorage) {
     let topics = storage.topics().await;
@@ -326,5 +241,10 @@ pub async fn counts_the_backlog(storage: &impl TopicsStorage) {
     let member = Member::start(&topics, "g", "t").await;
     member.commit_position(&place("k"), 3).await.unwrap();
     // A store may show a commit a moment after it has answered.
-    soon("the smaller backlog", async { while topics.backlog("g", &"t".into()).await.unwrap() != 12 {} }).await;
+    let smaller = async {
+        while topics.backlog("g", &"t".into()).await.unwrap() != 12 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the smaller backlog", smaller).await;
 }

@@ -74,9 +74,9 @@ impl Topics<'_> {
 
 /// One life after the other.
 pub struct Lives<'a> {
-    place: &'a Place,
-    topics: Topics<'a>,
-    simulator: &'a Simulator,
+    pub place: &'a Place,
+    pub topics: Topics<'a>,
+    pub simulator: &'a Simulator,
     random: Rng,
     /// Those that run.
     instances: Vec<Option<Process>>,

@@ -6,6 +6,7 @@
 mod bad_input;
 mod dependencies;
 mod documents;
+mod documents_unusual;
 mod engine;
 mod fetching;
 mod kit;

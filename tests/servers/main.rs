@@ -10,5 +10,7 @@ mod life;
 mod path;
 #[path = "../process/mod.rs"]
 mod process;
+#[path = "../kill/story.rs"]
+mod story;
 mod table;
 mod world;

@@ -1,6 +1,9 @@
 //! The way of a change: from the table to the event.
 
-use crate::{process::Bytemark, world::World};
+use crate::{
+    process::{Bytemark, wait_until},
+    world::World,
+};
 
 #[test]
 fn changes_of_the_table_and_ticks_become_documents_and_events() {
@@ -17,7 +20,7 @@ fn changes_of_the_table_and_ticks_become_documents_and_events() {
     world.bytemark.simulator.add_pass(one);
     world.bytemark.simulator.add_pass(other);
     // Fresh only for a second in these settings.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    wait_until("documents that are stale", || world.place.show(one)["age_seconds"].as_u64() >= Some(2));
     world.place.run(&["tick"]).exits(0);
     world.place.run(&run).exits(0);
     assert_eq!(world.differences(USERS), [""; 0]);
