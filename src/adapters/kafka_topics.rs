@@ -8,6 +8,7 @@ mod admin;
 mod channel;
 mod committer;
 mod consumer;
+mod contact;
 mod context;
 mod delivery;
 mod error;

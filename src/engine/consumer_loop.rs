@@ -63,6 +63,8 @@ pub struct Engine {
     pub(super) consumer_backoff: Backoff,
     /// Reading fails, and since when (ms since 1970).
     pub(super) reading_failed: Option<(Dependency, i64)>,
+    /// The membership has ended by itself.
+    pub(super) membership_ended: bool,
     pub(super) draining_until_ms: Option<i64>,
     pub(super) moved_at_ms: i64,
     pub(super) stall_reported: bool,
@@ -74,13 +76,19 @@ impl Engine {
     ///
     /// # Errors
     /// When the topics refuse the group or its topics; not when a dependency is away.
-    pub async fn run(parts: Parts) -> Result<(), PortError> {
-        let Some((consumer, committer)) = join(&parts).await? else { return Ok(()) };
-        let mut engine = Self::new(parts, consumer, committer);
-        let result = engine.turn_until_drained().await;
-        engine.tasks.abort(|_| true);
-        engine.consumer.leave().await;
-        result
+    pub async fn run(mut parts: Parts) -> Result<(), PortError> {
+        loop {
+            let Some((consumer, committer)) = join(&parts).await? else { return Ok(()) };
+            let mut engine = Self::new(parts, consumer, committer);
+            let result = engine.turn_until_drained().await;
+            engine.tasks.abort(|_| true);
+            engine.consumer.leave().await;
+            if result.is_err() || !engine.membership_ended {
+                return result;
+            }
+            // A commit that is still in flight may succeed or not: what is proved next comes after it.
+            parts = engine.parts;
+        }
     }
 
     fn new(parts: Parts, consumer: Box<dyn Consumer>, committer: Arc<dyn Committer>) -> Self {
@@ -101,6 +109,7 @@ impl Engine {
             consumer_due_ms: now_ms,
             consumer_backoff: backoff,
             reading_failed: None,
+            membership_ended: false,
             draining_until_ms: None,
             moved_at_ms: now_ms,
             stall_reported: false,
@@ -108,8 +117,9 @@ impl Engine {
         }
     }
 
+    /// Until it is drained, or the membership has ended.
     async fn turn_until_drained(&mut self) -> Result<(), PortError> {
-        loop {
+        while !self.membership_ended {
             self.take_if_due().await;
             let now_ms = self.parts.clock.now_ms();
             let parked_until = self.start_records(now_ms);
@@ -133,6 +143,7 @@ impl Engine {
                 () = nap => {}
             }
         }
+        Ok(())
     }
 
     /// How long the loop may wait when nothing happens.

@@ -10,7 +10,9 @@ impl Engine {
             Ok(event) => event,
             Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => {
-                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
+                if self.reading_failed.is_none() {
+                    tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
+                }
                 self.reading_failed.get_or_insert((error.dependency, self.parts.clock.now_ms()));
                 let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
                 self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
@@ -34,6 +36,10 @@ impl Engine {
                     self.partitions.forget(partition);
                 }
                 drop(release);
+            }
+            Event::Ended(error) => {
+                tracing::warn!(pipeline = self.parts.pipeline, %error, "leaving the group to join it anew");
+                self.membership_ended = true;
             }
             Event::Records { partition, session, records } => {
                 let Some(active) = self.partitions.active.get_mut(&partition) else { return Ok(()) };

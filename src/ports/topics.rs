@@ -83,6 +83,8 @@ pub enum Event {
         /// The end: the next record will have this offset or a greater one.
         offset: i64,
     },
+    /// The membership is of no use any more, and why: leave, and join anew. What is not committed is read again then.
+    Ended(PortError),
 }
 
 /// Lets a rebalance go on when it is dropped.

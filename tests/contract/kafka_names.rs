@@ -134,6 +134,7 @@ impl Consumer for RenamedConsumer {
     async fn next(&mut self) -> Result<Event, PortError> {
         let names = &self.0;
         Ok(match self.1.next().await? {
+            Event::Ended(error) => Event::Ended(error),
             Event::Assigned { ownership, partitions } => {
                 Event::Assigned { ownership, partitions: names.all_back(partitions) }
             }

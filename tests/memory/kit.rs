@@ -123,6 +123,7 @@ pub(crate) fn describe(event: &Event) -> String {
             let offsets: Vec<String> = records.iter().map(|record| record.source.offset.to_string()).collect();
             format!("records {}@{}", partition.partition, offsets.join(","))
         }
+        Event::Ended(error) => format!("ended: {error}"),
         Event::End { partition, offset, .. } => format!("end {}@{offset}", partition.partition),
     }
 }

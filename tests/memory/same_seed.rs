@@ -40,6 +40,7 @@ async fn copy_as_member(cluster: &MemoryCluster, chaos: &Chaos) -> Result<(), Co
     let mut owned = None;
     loop {
         match consumer.next().await? {
+            Event::Ended(error) => return Err(error.into()),
             Event::Assigned { ownership, partitions } => {
                 owned = Some(ownership);
                 for partition in partitions {

@@ -289,6 +289,23 @@ fn after_a_failed_commit_records_are_read_again_and_their_outputs_leave_once() {
     }
 }
 
+#[test]
+fn a_membership_that_ends_is_joined_anew_and_loses_and_repeats_nothing() {
+    run(async {
+        let rig = Rig::usual(timed);
+        rig.kit.settle_started().await;
+        let consumer = ConsumerOdds { ended: 0.3, ..ConsumerOdds::default() };
+        rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds { consumer, ..Odds::default() });
+        for number in 0..20 {
+            rig.put("k", &number.to_string());
+            sleep(secs(2)).await;
+        }
+        rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds::default());
+        rig.kit.settle().await;
+        assert_eq!(rig.out(), (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+    });
+}
+
 impl Kit {
     async fn settle_started(&self) {
         sleep(secs(1)).await;

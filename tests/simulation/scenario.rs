@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use passflow::{
     adapters::memory::{
-        CallOdds, Chaos, ClusterSettings, CommitOdds, MemoryApi, MemoryCluster, MemoryDocuments,
+        CallOdds, Chaos, ClusterSettings, CommitOdds, ConsumerOdds, MemoryApi, MemoryCluster, MemoryDocuments,
         MemoryTokens, Odds, Rebalancing, Span, World,
     },
     domain::user_id::UserId,
@@ -73,6 +73,7 @@ fn stormy() -> Odds {
     Odds {
         documents: CallOdds { lost: 0.05, late: 0.08, never: 0.02, latency: Span::ms(0, 100), ..rough.documents },
         commits: CommitOdds { aborted: 0.08, lost: 0.08, ..rough.commits },
+        consumer: ConsumerOdds { ended: 0.003, ..rough.consumer },
         ..rough
     }
 }

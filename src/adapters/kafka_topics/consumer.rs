@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -12,13 +12,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rdkafka::consumer::Consumer as _;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 
 use super::{
     KafkaTopics, Settings,
-    channel::{Command, Events, Readers, size_of},
+    channel::{Command, Readers, Taken, events},
     committer::KafkaCommitter,
+    contact::{self, Contact},
     context::{Plain, PlainClient},
     error::{asking, blocking, failed},
     member::{self, Member, MemberClient},
@@ -37,18 +37,18 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     for name in names {
         topics.lookup().existing(name)?;
     }
-    let (sender, receiver) = unbounded_channel();
-    let events = Events { sender, waiting_bytes: Arc::new(AtomicUsize::new(0)) };
+    let (events, taken) = events(settings.fetch_memory_bytes / 2);
     let mut threads = Vec::new();
     let mut readers = BTreeMap::new();
-    let mut clients = Vec::new();
+    let mut clients: Vec<Arc<PlainClient>> = Vec::new();
+    let mut contacts = Vec::new();
     for name in names {
         let (commands, obeyed) = mpsc::channel();
         let client = reading_client(settings, group, &commands)?;
         readers.insert(name.clone(), commands);
-        let bytes_max = settings.fetch_memory_bytes / 2;
         clients.push(Arc::clone(&client));
-        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), bytes_max, settings.call_timeout);
+        contacts.push(contact(format!("the reader of {name}"), Arc::downgrade(&client), name));
+        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), settings.call_timeout);
         threads.push(spawn(format!("kafka read {name}"), move || reader.run())?);
     }
     let Some(lookup) = clients.into_iter().next() else {
@@ -70,21 +70,34 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     };
     let client = joined_client(settings, group, member, names)?;
     let committer = KafkaCommitter::new(topics.clone(), group, ownerships.clone(), Arc::downgrade(&client));
+    contacts.push(contact(format!("the member of group {group}"), Arc::downgrade(&client), &names[0]));
+    let (watching, told_to_leave) = mpsc::channel();
+    let patience = settings.contact_timeout;
+    threads.push(spawn(format!("kafka watch {group}"), move || {
+        contact::watch(contacts, &events, patience, &told_to_leave);
+    })?);
     let names: Vec<TopicName> = names.to_vec();
     threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);
     let consumer = KafkaConsumer {
         group: group.to_owned(),
         settings: settings.clone(),
-        receiver,
-        waiting_bytes: events.waiting_bytes,
+        taken,
         readers,
         ownerships,
         lookup,
         sessions: 0,
         leaving,
+        watching: Some(watching),
         threads,
     };
     Ok(Membership { consumer: Box::new(consumer), committer: Arc::new(committer) })
+}
+
+/// Does not keep the client: it ends with its thread.
+fn contact<C: ConsumerContext + 'static>(what: String, client: Weak<BaseConsumer<C>>, topic: &TopicName) -> Contact {
+    let topic = topic.clone();
+    let reaches = move |bound| client.upgrade().is_none_or(|client| contact::reaches(&client, &topic, bound));
+    Contact { what, reaches: Box::new(reaches), silent_since: None }
 }
 
 fn reading_client(
@@ -124,28 +137,21 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 struct KafkaConsumer {
     group: String,
     settings: Settings,
-    receiver: UnboundedReceiver<Result<Event, PortError>>,
-    waiting_bytes: Arc<AtomicUsize>,
+    taken: Taken,
     readers: Readers,
     ownerships: Ownerships,
     /// One of the reading clients: positions are asked through it, from whatever thread.
     lookup: Arc<PlainClient>,
     sessions: u64,
     leaving: Arc<AtomicBool>,
+    /// Closed when the member leaves.
+    watching: Option<mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl KafkaConsumer {
-    /// The records' bytes wait no more; readers that waited for room go on.
-    fn taken(&self, bytes: usize) {
-        let before = self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
-        let max = self.settings.fetch_memory_bytes / 2;
-        if before >= max && before - bytes < max {
-            self.readers.tell_all(|| Command::Wake);
-        }
-    }
-
-    fn end(&self) {
+    fn end(&mut self) {
+        self.watching = None;
         self.leaving.store(true, Ordering::Release);
         self.ownerships.lock().leave();
         self.readers.tell_all(|| Command::Leave);
@@ -155,12 +161,12 @@ impl KafkaConsumer {
 #[async_trait]
 impl Consumer for KafkaConsumer {
     async fn next(&mut self) -> Result<Event, PortError> {
-        let Some(event) = self.receiver.recv().await else {
+        let Some((event, has_room_again)) = self.taken.next().await else {
             let doing = format!("reading as a member of group {}", self.group);
             return Err(failed(Failure::Refused, doing, "the member has ended"));
         };
-        if let Ok(Event::Records { records, .. }) = &event {
-            self.taken(size_of(records));
+        if has_room_again {
+            self.readers.tell_all(|| Command::Wake);
         }
         event
     }
@@ -199,8 +205,7 @@ impl Consumer for KafkaConsumer {
     async fn leave(mut self: Box<Self>) {
         self.end();
         // What waits to be told holds releases that the member's thread may be waiting for.
-        self.receiver.close();
-        while self.receiver.try_recv().is_ok() {}
+        self.taken.close();
         let threads = std::mem::take(&mut self.threads);
         let ended = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         if tokio::time::timeout(self.settings.call_timeout, ended).await.is_err() {

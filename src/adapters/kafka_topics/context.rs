@@ -28,8 +28,9 @@ impl ClientContext for Plain {
 impl ConsumerContext for Plain {}
 
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
-    // Every property is given to every client, and each tells which ones it has no use for.
-    let level = if facility == "CONFWARN" { RDKafkaLogLevel::Debug } else { level };
+    // Every property is given to every client, and each tells which ones it has no use for. Connections that fail are
+    // told several times a second by each client; that reading fails is told once, where it is noticed.
+    let level = if ["CONFWARN", "FAIL"].contains(&facility) { RDKafkaLogLevel::Debug } else { level };
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::warn!(facility, text, "the Kafka client reports an error");

@@ -103,7 +103,11 @@ impl Lookup {
         let doing = || format!("reading the partitions of {topic}");
         let name = check_topic(topic.as_str())?;
         let metadata = self.client()?.fetch_metadata(Some(name), self.settings.call_timeout);
-        let metadata = metadata.map_err(|error| asking(&error, doing()))?;
+        let metadata = metadata.map_err(|error| self.lost(asking(&error, doing())))?;
+        if metadata.brokers().is_empty() {
+            // Nor does it know the topics: it starts or stops.
+            return Err(self.lost(failed(Failure::Down, doing(), "the broker that answered knows of no brokers")));
+        }
         let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else { return Ok(0) };
         if let Some(error) = found.error() {
             let code = Code::from(error);
@@ -134,7 +138,8 @@ impl Lookup {
     pub(super) fn range(&self, partition: &TopicPartition) -> Result<Range<i64>, PortError> {
         let name = check_topic(partition.topic.as_str())?;
         let range = self.client()?.fetch_watermarks(name, number(partition)?, self.settings.call_timeout);
-        let (first, end) = range.map_err(|error| asking(&error, format!("reading the offsets of {partition}")))?;
+        let (first, end) =
+            range.map_err(|error| self.lost(asking(&error, format!("reading the offsets of {partition}"))))?;
         Ok(first..end)
     }
 
@@ -163,7 +168,7 @@ impl Lookup {
                 Err(error) if has_no_leader(&error) && Instant::now() < deadline => {
                     thread::sleep(Duration::from_millis(20));
                 }
-                Err(error) => return Err(asking(&error, doing())),
+                Err(error) => return Err(self.lost(asking(&error, doing()))),
             }
         };
         let of = |partition: &TopicPartition| {
@@ -182,7 +187,8 @@ impl Lookup {
         let partitions: Vec<_> =
             (0..).zip(&ranges).map(|(partition, _)| TopicPartition { topic: topic.clone(), partition }).collect();
         let client = self.client_of(group, &self.settings.onlooker(group))?;
-        let committed = positions::committed(&client, &partitions, self.settings.call_timeout)?;
+        let committed = positions::committed(&client, &partitions, self.settings.call_timeout);
+        let committed = committed.map_err(|error| self.lost(error))?;
         let offsets = committed.into_iter().map(|position| position.map(|position| position.offset));
         Ok(partitions
             .into_iter()
@@ -190,6 +196,14 @@ impl Lookup {
             .zip(ranges)
             .map(|((place, offset), range)| (place, offset, range))
             .collect())
+    }
+
+    /// The next question is asked by new clients: one that has lost its brokers may have done so for good.
+    fn lost(&self, error: PortError) -> PortError {
+        if error.kind != Failure::Refused {
+            lock(&self.clients).clear();
+        }
+        error
     }
 
     fn client(&self) -> Result<Arc<PlainClient>, PortError> {

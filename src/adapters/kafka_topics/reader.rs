@@ -6,7 +6,6 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
@@ -53,14 +52,16 @@ const RUN_BYTES: usize = 1 << 20;
 /// How often the client's own events are looked for when nothing comes.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// Nothing may also mean that one of the client's own events was served, log lines above all: the driver does not tell.
+/// Records wait behind them, so more than one after the other are taken for the queue's end; an empty poll is cheap.
+const NOTHING_MAX: usize = 32;
+
 /// Reads one topic.
 pub(super) struct Reader {
     pub(super) client: Arc<PlainClient>,
     pub(super) topic: TopicName,
     pub(super) commands: Receiver<Command>,
     pub(super) events: Events,
-    /// More bytes than that do not wait to be taken, but for what one poll gives.
-    pub(super) waiting_bytes_max: usize,
     pub(super) call_timeout: Duration,
     places: HashMap<i32, Place>,
 }
@@ -71,10 +72,9 @@ impl Reader {
         topic: TopicName,
         commands: Receiver<Command>,
         events: Events,
-        waiting_bytes_max: usize,
         call_timeout: Duration,
     ) -> Self {
-        Self { client, topic, commands, events, waiting_bytes_max, call_timeout, places: HashMap::new() }
+        Self { client, topic, commands, events, call_timeout, places: HashMap::new() }
     }
 
     /// Reads until it is told to end.
@@ -85,8 +85,7 @@ impl Reader {
                     return;
                 }
             }
-            let has_room = self.events.waiting_bytes.load(Ordering::Acquire) < self.waiting_bytes_max;
-            if has_room && self.read() {
+            if self.events.has_room() && self.read() {
                 continue;
             }
             let goes_on = match self.commands.recv_timeout(IDLE) {
@@ -159,9 +158,8 @@ impl Reader {
         let client = Arc::clone(&self.client);
         let mut run: Option<Run> = None;
         let mut seen = false;
-        // Nothing may also mean that an event of the client itself was served.
         let mut nothing = 0;
-        while nothing < 2 {
+        while nothing < NOTHING_MAX {
             match client.poll(Duration::ZERO) {
                 None => nothing += 1,
                 Some(Ok(message)) => {
@@ -205,9 +203,8 @@ impl Reader {
     }
 
     fn tell(&self, run: Option<Run>) {
-        let Some(Run { partition, records, bytes }) = run else { return };
+        let Some(Run { partition, records, .. }) = run else { return };
         let Some((partition, place)) = self.partition(partition).zip(self.places.get(&partition)) else { return };
-        self.events.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.events.send(Event::Records { partition, session: place.session, records });
     }
 

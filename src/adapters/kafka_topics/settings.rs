@@ -31,6 +31,8 @@ pub struct Settings {
     /// How long a rebalance waits for partitions that go to be released. It has to be well below
     /// `max.poll.interval.ms`.
     pub release_timeout: Duration,
+    /// A member whose client reaches no broker for so long is given up, and joined anew with new clients.
+    pub contact_timeout: Duration,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             stable_timeout: Duration::from_secs(25),
             transaction_timeout: Duration::from_secs(10),
             release_timeout: Duration::from_secs(60),
+            contact_timeout: Duration::from_secs(15),
         }
     }
 

@@ -80,7 +80,7 @@ impl MemoryConsumer {
         match &event {
             Event::Assigned { partitions, .. } => self.owned.extend(partitions.iter().cloned()),
             Event::Revoked { partitions, .. } => partitions.iter().for_each(|partition| self.forget(partition)),
-            Event::Records { .. } | Event::End { .. } => {}
+            Event::Records { .. } | Event::End { .. } | Event::Ended(_) => {}
         }
         Some(event)
     }
@@ -131,6 +131,9 @@ impl MemoryConsumer {
         }
         if self.chaos.happens(|odds| odds.consumer.error) {
             return Some(Err(self.error(Failure::Down, "poll")));
+        }
+        if self.chaos.happens(|odds| odds.consumer.ended) {
+            return Some(Ok(Event::Ended(self.error(Failure::Down, "poll"))));
         }
         let chosen = partitions.swap_remove(self.chaos.draw(|rng, _| rng.usize(0..partitions.len())));
         let item = match chosen {

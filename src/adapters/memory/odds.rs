@@ -107,6 +107,8 @@ pub struct ConsumerOdds {
     pub stale_by: Span,
     /// That [`crate::ports::Consumer::next`] fails once.
     pub error: f64,
+    /// That the membership ends, as with clients that have lost their brokers for good.
+    pub ended: f64,
     /// How long records are on their way.
     pub latency: Span,
     /// How much later a member learns of a rebalance.
@@ -124,6 +126,7 @@ impl Default for ConsumerOdds {
             stale: 0.0,
             stale_by: none,
             error: 0.0,
+            ended: 0.0,
             latency: none,
             rebalance_latency: none,
             batch_max: 16,
@@ -180,6 +183,7 @@ impl Odds {
                 stale: 0.5,
                 stale_by: Span::ms(0, 3_000),
                 error: 0.002,
+                ended: 0.0,
                 latency,
                 rebalance_latency: Span::ms(0, 500),
                 batch_max: 8,
