@@ -21,13 +21,18 @@ pub mod configs;
 pub mod demo;
 mod embedded;
 mod housekeeping;
+mod observed;
 pub mod oracle;
 pub mod running;
 mod servers;
+mod serving;
 mod topic_plans;
 
-use self::running::{Running, StopSignals, Surroundings};
 pub use self::topic_plans::{Planned, plans};
+use self::{
+    running::{Running, StopSignals, Surroundings},
+    serving::Serving,
+};
 use crate::engine::until_end::End;
 
 /// What the parts are given.
@@ -151,6 +156,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     let servers = &run.connections.servers;
     let _lock = if servers.is_any() { None } else { Some(embedded::lock(&run.connections.data_dir)?) };
     let store = open_store(&run.connections, &names).await?;
+    let mut serving = Serving::start(run.http.as_ref(), &store, &names).await?;
     tokio::select! {
         () = signals.next() => return Ok(Ended::Well),
         () = too_late(run.until_end) => {
@@ -160,9 +166,15 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
         found = await_topics(servers, &store, &names) => found?,
     }
     let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names));
-    let surroundings =
-        Surroundings { store, bytemark_url: run.connections.bytemark_url.clone(), seed: fastrand::u64(..) };
+    let surroundings = Surroundings {
+        store: store.clone(),
+        bytemark_url: run.connections.bytemark_url.clone(),
+        seed: fastrand::u64(..),
+        metrics: serving.observed.metrics.clone(),
+        tracing: serving.observed.tracing.clone(),
+    };
     let running = Running::start(surroundings, &run.pipelines).await?;
+    serving.show(&running, &store);
     tracing::info!(pipelines = run.pipelines.len(), "running");
     let end = tokio::select! {
         () = signals.next() => Ok(Ended::Well),
@@ -171,7 +183,9 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     };
     housekeeping.abort();
     // A pipeline that ended by itself has told why; the others are drained all the same.
-    running.stop().await?;
+    let stopped = running.stop().await;
+    serving.end().await;
+    stopped?;
     end
 }
 

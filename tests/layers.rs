@@ -10,12 +10,18 @@ use std::{fs, path::Path};
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["tokio", "tokio_util", "sqlx", "reqwest", "axum", "async_trait", "tracing"]),
     ("ports", &["domain"], DRIVERS),
-    ("engine", &["domain", "ports"], DRIVERS),
-    ("pipelines", &["domain", "ports", "engine"], DRIVERS),
+    ("telemetry", &["domain"], DRIVERS),
+    ("engine", &["domain", "ports", "telemetry"], DRIVERS),
+    ("pipelines", &["domain", "ports", "engine", "telemetry"], DRIVERS),
     ("adapters", &["domain", "ports", "adapters"], &["axum", "clap"]),
     ("settings", &["domain"], DRIVERS),
     ("simulator", &[], &["sqlx", "reqwest", "clap", "rdkafka", "mongodb"]),
-    ("wiring", &["domain", "ports", "engine", "pipelines", "adapters", "settings", "simulator"], &[]),
+    ("console", &["domain", "ports", "engine", "settings"], &["sqlx", "reqwest", "clap", "rdkafka", "mongodb"]),
+    (
+        "wiring",
+        &["domain", "ports", "engine", "pipelines", "adapters", "settings", "simulator", "telemetry", "console"],
+        &[],
+    ),
     ("cli", &["domain", "ports", "settings", "wiring"], &["sqlx", "reqwest", "axum", "rdkafka", "mongodb"]),
 ];
 const DRIVERS: &[&str] = &["sqlx", "reqwest", "axum", "clap", "rdkafka", "mongodb"];

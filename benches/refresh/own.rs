@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use passflow::{
     domain::{record::Output, request::PassRequest, token::Token, user_id::UserId},
     settings::{BUILT_IN, Connections, Kind, Names, Pipeline},
+    telemetry::{Metrics, Tracing},
     wiring::{
         self, Store,
         running::{Running, Surroundings},
@@ -26,7 +27,13 @@ pub fn measure(api: &ApiProcess, users: u64) -> Measured {
         let names = Names::of(&pipelines);
         let store = wiring::open_store(&connections, &names).await.expect("a store");
         import_tokens(&store, api, users).await;
-        let surroundings = Surroundings { store: store.clone(), bytemark_url: Some(api.base_url.clone()), seed: 1 };
+        let surroundings = Surroundings {
+            store: store.clone(),
+            bytemark_url: Some(api.base_url.clone()),
+            seed: 1,
+            metrics: Metrics::off(),
+            tracing: Tracing::off(),
+        };
         let running = Running::start(surroundings, &pipelines).await.expect("running");
         for _ in 0..2 {
             request_all(&store, &names, users).await;

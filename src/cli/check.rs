@@ -34,7 +34,7 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
     }
     if let Some(connections) = &connections {
         report.read("console's address", connections.http_listener(), |listener| {
-            let told = |addr| format!("{addr} may be used; this version has no console yet and serves nothing there");
+            let told = |addr| format!("{addr} may be used; health and metrics are served there");
             listener.as_ref().map_or_else(|| "off".to_owned(), |listener| told(listener.addr))
         })?;
         let names = Names::of(pipelines.as_deref().unwrap_or_default());

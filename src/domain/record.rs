@@ -98,6 +98,12 @@ impl Record {
     pub fn size_bytes(&self) -> usize {
         content_size_bytes(self.key.as_ref(), self.value.as_ref(), &self.headers)
     }
+
+    /// The first header of this name, if it is text.
+    pub fn header_text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(of, _)| of == name)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
 }
 
 /// A record to be put; its partition follows from its key.

@@ -22,6 +22,17 @@ pub enum Kind {
     Removed,
 }
 
+impl Kind {
+    /// Its name in the event and in the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Updated => "updated",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// A pass on one side of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {

@@ -3,7 +3,11 @@
 //! One commit is in flight at a time, and the next one opens as soon as it has closed: so batches grow with the load by
 //! themselves, and an idle pipeline answers at once.
 
-use super::{Engine, window::Prefix};
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Engine, Parts, window::Prefix};
 use crate::{
     domain::record::{Position, TopicPartition},
     ports::{Batch, CommitError, Owned},
@@ -16,20 +20,26 @@ pub(super) struct Share {
     count: usize,
     more: bool,
     position: Position,
+    dead_letters: Vec<String>,
 }
 
 /// A commit in flight.
 pub(super) struct InFlight {
+    begun: Instant,
     shares: Vec<Share>,
     answer: Owned<Result<(), CommitError>>,
 }
 
+/// A commit that closed: of what, its answer, and how long it took.
+pub(super) type Closed = (Vec<Share>, Result<(), CommitError>, Duration);
+
 /// The commit that closed, with its answer; pending for ever when there is none.
-pub(super) async fn done(in_flight: &mut Option<InFlight>) -> (Vec<Share>, Result<(), CommitError>) {
+pub(super) async fn done(in_flight: &mut Option<InFlight>) -> Closed {
     let Some(running) = in_flight.as_mut() else { return std::future::pending().await };
     let answer = running.answer.as_mut().await;
+    let took = running.begun.elapsed();
     let shares = in_flight.take().map(|closed| closed.shares).unwrap_or_default();
-    (shares, answer)
+    (shares, answer, took)
 }
 
 /// A group may refuse a commit while it rebalances; after this many in a row the place is read anew.
@@ -66,16 +76,25 @@ impl Engine {
             }
             let Some(Prefix { count, outputs, offset, metadata, more }) = active.window.prefix(room) else { continue };
             room = room.saturating_sub(outputs.iter().map(crate::domain::record::Output::size_bytes).sum());
+            let dead_letters = self.parts.dead_letters.codes_of(&outputs);
             batch.outputs.extend(outputs);
             let position = Position { offset, metadata: metadata.unwrap_or_else(|| active.metadata.clone()) };
             batch.positions.push((partition.clone(), position.clone()));
-            shares.push(Share { partition: partition.clone(), taken: active.taken, count, more, position });
+            shares.push(Share {
+                partition: partition.clone(),
+                taken: active.taken,
+                count,
+                more,
+                position,
+                dead_letters,
+            });
         }
-        (!shares.is_empty()).then(|| InFlight { shares, answer: self.committer.commit(batch) })
+        (!shares.is_empty()).then(|| InFlight { begun: Instant::now(), shares, answer: self.committer.commit(batch) })
     }
 
-    pub(super) fn on_commit(&mut self, (shares, answer): (Vec<Share>, Result<(), CommitError>)) {
+    pub(super) fn on_commit(&mut self, (shares, answer, took): Closed) {
         let now_ms = self.parts.clock.now_ms();
+        self.parts.metrics.commit(took);
         self.moved(now_ms);
         match answer {
             Ok(()) => {
@@ -104,10 +123,16 @@ impl Engine {
         let Some(active) = self.partitions.taken(&share.partition, share.taken) else { return };
         active.metadata = share.position.metadata;
         active.held.set_committed(share.position.offset);
-        let outcomes = active.window.committed(share.count, share.more);
-        self.parts.progress.update(|progress| {
-            for outcome in outcomes {
-                *progress.outcomes.entry(outcome).or_default() += 1;
+        let mut outcomes = BTreeMap::<&str, u64>::new();
+        for outcome in active.window.committed(share.count, share.more) {
+            *outcomes.entry(outcome).or_default() += 1;
+        }
+        let Parts { metrics, progress, .. } = &self.parts;
+        outcomes.iter().for_each(|(outcome, records)| metrics.committed(&self.label, outcome, *records));
+        share.dead_letters.iter().for_each(|code| metrics.dead_letter(&self.label, code));
+        progress.update(|progress| {
+            for (outcome, records) in outcomes {
+                *progress.outcomes.entry(outcome).or_default() += records;
             }
         });
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::record::TopicName,
     ports::{Clock, Committer, Consumer, Dependency, Failure, Ownership, PortError, Topics},
+    telemetry::{Label, Metrics, Tracing},
 };
 
 /// What a loop is made of.
@@ -42,6 +43,10 @@ pub struct Parts {
     pub dead_letters: DeadLetters,
     /// What is shown to the outside.
     pub progress: Progress,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where spans go.
+    pub tracing: Tracing,
     /// Ends the loop, after what is in flight is finished and committed.
     pub shutdown: CancellationToken,
 }
@@ -49,6 +54,7 @@ pub struct Parts {
 /// The running loop.
 pub struct Engine {
     pub(super) parts: Parts,
+    pub(super) label: Label,
     pub(super) consumer: Box<dyn Consumer>,
     pub(super) committer: Arc<dyn Committer>,
     pub(super) ownership: Ownership,
@@ -96,12 +102,13 @@ impl Engine {
         let backoff = Backoff::new(parts.limits.probe_min, parts.limits.probe_max);
         Self {
             taking: Taking::new(now_ms, &parts.limits),
+            tasks: Tasks::new(&parts.pipeline, parts.tracing.clone()),
+            label: Label::pipeline(&parts.pipeline),
             parts,
             consumer,
             committer,
             ownership: Ownership(0),
             partitions: Partitions::default(),
-            tasks: Tasks::default(),
             in_flight: None,
             commit_due_ms: now_ms,
             refused_commits: 0,
@@ -122,6 +129,7 @@ impl Engine {
         while !self.membership_ended {
             self.take_if_due().await;
             let now_ms = self.parts.clock.now_ms();
+            self.parts.progress.turned(now_ms);
             let parked_until = self.start_records(now_ms);
             self.begin_commit(now_ms);
             self.set_pauses();
@@ -239,6 +247,7 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
             Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => {
                 tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again");
+                parts.progress.turned(parts.clock.now_ms());
                 parts.progress.update(|progress| {
                     progress.waiting_for.get_or_insert((error.dependency, parts.clock.now_ms()));
                 });

@@ -44,6 +44,16 @@ impl DeadLetters {
         if letter.size_bytes() <= self.size_max { letter } else { self.shortened(letter) }
     }
 
+    /// The codes of the dead letters among these outputs.
+    pub(super) fn codes_of(&self, outputs: &[Output]) -> Vec<String> {
+        let letters = outputs.iter().filter(|output| output.topic == self.topic);
+        let code = |letter: &Output| {
+            let (_, code) = letter.headers.iter().rev().find(|(name, _)| name == "passflow.error.code")?;
+            Some(String::from_utf8_lossy(code.as_deref()?).into_owned())
+        };
+        letters.filter_map(code).collect()
+    }
+
     /// Keeps what fits: our own headers, the MD5 of key and value, and the first bytes of the value.
     fn shortened(&self, mut letter: Output) -> Output {
         let mut headers: Headers =

@@ -6,14 +6,16 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{
     domain::{
         cache::Epoch,
         poison::Poison,
-        record::{Output, Record, TopicPartition},
+        record::{Headers, Output, Record, TopicPartition},
     },
     ports::PortError,
+    telemetry::TRACEPARENT,
 };
 
 /// In which order the records of a partition may be handled.
@@ -65,6 +67,16 @@ pub struct Turn {
     pub unanswered: Arc<AtomicBool>,
     /// Turns of this record before this one that ended in [`Halt::Again`].
     pub attempts: u32,
+    /// The span of this turn, as a `traceparent` header has it; without spans that of the record's own header.
+    pub traceparent: Option<String>,
+}
+
+impl Turn {
+    /// The trace that the record belongs to, for the records that follow from it.
+    pub fn trace(&self) -> Headers {
+        let header = |parent: &String| (TRACEPARENT.to_owned(), Some(Bytes::from(parent.clone())));
+        self.traceparent.iter().map(header).collect()
+    }
 }
 
 /// What became of a record.

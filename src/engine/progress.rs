@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use crate::{domain::record::TopicPartition, ports::Dependency};
@@ -46,7 +49,13 @@ impl Snapshot {
 
 /// A view on a loop's state, shared with whoever watches it.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Snapshot>>);
+pub struct Progress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    snapshot: Mutex<Snapshot>,
+    turned_at_ms: AtomicI64,
+}
 
 impl Progress {
     /// The state as of now.
@@ -59,12 +68,21 @@ impl Progress {
         self.lock().is_settled()
     }
 
+    /// When the loop last turned, which it does even when there is nothing to do; ms since 1970, 0 before the first time.
+    pub fn turned_at_ms(&self) -> i64 {
+        self.0.turned_at_ms.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn turned(&self, now_ms: i64) {
+        self.0.turned_at_ms.store(now_ms, Ordering::Relaxed);
+    }
+
     pub(super) fn update(&self, change: impl FnOnce(&mut Snapshot)) {
         change(&mut self.lock());
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
         // A reader that panicked has changed nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

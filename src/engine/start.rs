@@ -77,6 +77,7 @@ fn start_one(tasks: &mut Tasks, handler: &Arc<dyn Handler>, active: &mut Active,
         metadata: active.metadata.clone(),
         unanswered: Arc::clone(&runnable.unanswered),
         attempts: runnable.attempts,
+        traceparent: None,
     };
     tasks.start(handler, turn, active.taken, runnable, probe);
     true

@@ -5,15 +5,21 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::{
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::Instant,
+};
 
 use super::{
     handler::{Halt, Handler, Step, Turn},
     window::{Runnable, Slot},
 };
-use crate::domain::{
-    poison::{Code, Poison},
-    record::{Record, TopicPartition},
+use crate::{
+    domain::{
+        poison::{Code, Poison},
+        record::{Record, TopicPartition},
+    },
+    telemetry::{RecordSpan, TRACEPARENT, Tracing},
 };
 
 /// Which record of which ownership a task handles.
@@ -28,18 +34,27 @@ pub(super) struct Job {
     pub(super) probe: bool,
     /// Whether a write of the record went without an answer and is not sealed yet.
     pub(super) unanswered: Arc<AtomicBool>,
+    pub(super) started: Instant,
 }
 
 /// The tasks in flight.
-#[derive(Default)]
 pub(super) struct Tasks {
+    pipeline: String,
+    tracing: Tracing,
     set: JoinSet<Result<Step, Halt>>,
     jobs: BTreeMap<Id, (Job, AbortHandle)>,
 }
 
 impl Tasks {
+    pub(super) fn new(pipeline: &str, tracing: Tracing) -> Self {
+        Self { pipeline: pipeline.to_owned(), tracing, set: JoinSet::new(), jobs: BTreeMap::new() }
+    }
+
     /// Starts a turn.
-    pub(super) fn start(&mut self, handler: &Arc<dyn Handler>, turn: Turn, taken: u64, run: Runnable, probe: bool) {
+    pub(super) fn start(&mut self, handler: &Arc<dyn Handler>, mut turn: Turn, taken: u64, run: Runnable, probe: bool) {
+        let parent = run.record.header_text(TRACEPARENT);
+        let span = self.tracing.record(&self.pipeline, &run.record.source, parent);
+        turn.traceparent = span.as_ref().map(RecordSpan::traceparent).or_else(|| parent.map(str::to_owned));
         let job = Job {
             partition: turn.held.partition.clone(),
             taken,
@@ -48,9 +63,16 @@ impl Tasks {
             attempts: run.attempts,
             probe,
             unanswered: run.unanswered,
+            started: Instant::now(),
         };
         let handler = Arc::clone(handler);
-        let handle = self.set.spawn(async move { handler.handle(&run.record, &turn).await });
+        let handle = self.set.spawn(async move {
+            let result = handler.handle(&run.record, &turn).await;
+            if let Some(span) = span {
+                span.end(outcome(&result));
+            }
+            result
+        });
         self.jobs.insert(handle.id(), (job, handle));
     }
 
@@ -96,6 +118,19 @@ impl Tasks {
                 error.is_panic().then(|| (job, Err(panicked())))
             }
         }
+    }
+}
+
+/// What came of a turn, for its span.
+fn outcome(result: &Result<Step, Halt>) -> &'static str {
+    match result {
+        Ok(Step::Done { outcome, .. }) => outcome,
+        Ok(Step::More { .. }) => "more",
+        Ok(Step::NotBefore(_)) => "not_before",
+        Err(Halt::Down(_)) => "down",
+        Err(Halt::Again(_)) => "again",
+        Err(Halt::Poison { .. }) => "poison",
+        Err(Halt::Refused(_)) => "refused",
     }
 }
 

@@ -30,6 +30,7 @@ impl Engine {
         let window = &mut active.window;
         match result {
             Ok(Step::Done { outputs, outcome, metadata }) => {
+                self.parts.metrics.handled(&self.label, job.started.elapsed());
                 window.finish(job.slot, Finished { outputs, metadata, outcome: Some(outcome) });
             }
             Ok(Step::More { outputs, metadata }) => {

@@ -3,10 +3,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::trace_of;
 use crate::{
     domain::{
-        record::{Output, Record, TopicName},
+        record::{Headers, Output, Record, TopicName},
         request::{PassRequest, Reason, When},
         token_change::{self, TableNames, TokenChange},
         user_id::UserId,
@@ -28,15 +27,15 @@ impl TokenChanges {
     ///
     /// # Errors
     /// [`Halt::Poison`] when the message cannot be understood.
-    pub fn route(&self, record: &Record) -> Result<Step, Halt> {
+    pub fn route(&self, record: &Record, trace: &Headers) -> Result<Step, Halt> {
         let change = token_change::decode(record.key.as_deref(), record.value.as_deref(), &self.table)
             .map_err(|poison| Halt::Poison { stage: "decode", poison })?;
         let TokenChange::Touched { users, snapshot, .. } = change else { return Ok(Step::done("skipped")) };
-        let requests = users.iter().map(|user| self.request(user, snapshot, record)).collect();
+        let requests = users.iter().map(|user| self.request(user, snapshot, record, trace)).collect();
         Ok(Step::with(requests, "routed"))
     }
 
-    fn request(&self, user: UserId, snapshot: bool, record: &Record) -> Output {
+    fn request(&self, user: UserId, snapshot: bool, record: &Record, trace: &Headers) -> Output {
         let request = PassRequest {
             when: When::IfNewToken,
             reason: Reason::TOKEN_CHANGE,
@@ -49,14 +48,14 @@ impl TokenChanges {
             topic: self.requests_topic.clone(),
             key: Some(Bytes::from(user.to_string())),
             value: Some(Bytes::from(request.encode())),
-            headers: trace_of(record),
+            headers: trace.clone(),
         }
     }
 }
 
 #[async_trait]
 impl Handler for TokenChanges {
-    async fn handle(&self, record: &Record, _turn: &Turn) -> Result<Step, Halt> {
-        self.route(record)
+    async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
+        self.route(record, &turn.trace())
     }
 }

@@ -30,6 +30,16 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active | Self::ActivePage { .. } => "active",
+            Self::History { .. } => "history",
+        }
+    }
+}
+
 /// An answer of the pass API, whatever its status.
 #[derive(Clone, Debug)]
 pub struct Answer {

@@ -13,6 +13,7 @@ use super::{
     Error, Store, embedded,
     oracle::{Truth, users_up_to},
     running::{Running, StopSignals, Surroundings},
+    serving::Serving,
 };
 use crate::{
     domain::{record::Output, request::PassRequest, token::Token, user_id::UserId},
@@ -89,8 +90,16 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     let stop = CancellationToken::new();
     let mut around = JoinSet::new();
     let url = serve(&simulator, &stop, &mut around).await?;
-    let surroundings = Surroundings { store: store.clone(), bytemark_url: Some(url), seed: demo.seed };
+    let mut serving = console(&demo.connections, &store, &names).await?;
+    let surroundings = Surroundings {
+        store: store.clone(),
+        bytemark_url: Some(url),
+        seed: demo.seed,
+        metrics: serving.observed.metrics.clone(),
+        tracing: serving.observed.tracing.clone(),
+    };
     let running = Running::start(surroundings, &pipelines).await?;
+    serving.show(&running, &store);
 
     let stepping = (Arc::clone(&simulator), stop.clone());
     around.spawn(async move { stepping.0.run(STEP_EVERY, stepping.1.cancelled()).await });
@@ -113,9 +122,22 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     };
     let verdict = verdict?;
     running.stop().await?;
+    serving.end().await;
     stop.cancel();
     while around.join_next().await.is_some() {}
     Ok(verdict)
+}
+
+/// The console; without it when somebody else listens there: the demonstration is to be seen all the same.
+async fn console(connections: &Connections, store: &Store, names: &Names) -> Result<Serving, Error> {
+    let listener = connections.http_listener()?;
+    match Serving::start(listener.as_ref(), store, names).await {
+        Err(error) if listener.is_some() => {
+            tracing::warn!(%error, "without the console");
+            Serving::start(None, store, names).await
+        }
+        serving => serving,
+    }
 }
 
 /// Asks for every user once more, now that nothing changes any longer, and holds all against the truth.

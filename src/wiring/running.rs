@@ -29,6 +29,7 @@ use crate::{
     },
     ports::{Clock, PassApi, PortError},
     settings::{Kind, Passes as PassesSettings, Pipeline},
+    telemetry::{Metrics, Tracing},
 };
 
 /// The largest record that a topic takes, in bytes: what Kafka's brokers take unless told otherwise.
@@ -45,6 +46,10 @@ pub struct Surroundings {
     pub bytemark_url: Option<String>,
     /// What jitter follows from.
     pub seed: u64,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where spans go.
+    pub tracing: Tracing,
 }
 
 /// Running pipelines.
@@ -115,6 +120,8 @@ impl Running {
             limits: configs::limits(&pipeline.engine),
             dead_letters,
             progress: progress.clone(),
+            metrics: surroundings.metrics.clone(),
+            tracing: surroundings.tracing.clone(),
             shutdown: self.shutdown.clone(),
         };
         self.engines.get_mut().spawn(Engine::run(parts));
@@ -136,6 +143,7 @@ impl Running {
         let gate = Gate::new(configs::gate_limits(&settings.fetching), Arc::clone(&self.clock));
         let limits = configs::fetch_limits(&settings.fetching);
         let fetcher = Fetcher::new(api, gate, limits, Arc::clone(&self.clock), random.clone());
+        let fetcher = fetcher.counted_by(surroundings.metrics.clone());
         let partitions = store.topics.partitions(&topic(&settings.topic)).await?.len();
         if partitions == 0 {
             let message = format!("the topic {} is missing; make it with `passflow topics create`", settings.topic);
@@ -145,7 +153,10 @@ impl Running {
         let config = configs::passes(settings, &pipeline.group, partitions, RECORD_BYTES_MAX);
         let store = PassStore::new(Arc::clone(&store.documents), Arc::clone(&store.tokens), BATCH_MAX);
         // Ids of array elements must not repeat after a restart, whatever the jitter follows from.
-        Ok(Passes::new(config, store, fetcher, dead_letters, Arc::clone(&self.clock), fastrand::Rng::new()))
+        let topics = Arc::clone(&surroundings.store.topics);
+        let passes =
+            Passes::new(config, topics, store, fetcher, dead_letters, Arc::clone(&self.clock), fastrand::Rng::new());
+        Ok(passes.counted_by(surroundings.metrics.clone()))
     }
 
     fn api(&self, surroundings: &Surroundings, settings: &PassesSettings) -> Result<Arc<dyn PassApi>, Error> {
@@ -164,6 +175,11 @@ impl Running {
         };
         let api = BytemarkHttp::new(url, limits, Arc::clone(&self.clock));
         Ok(Arc::new(api.map_err(|error| Error::Other(error.to_string()))?))
+    }
+
+    /// The pipelines, to be watched.
+    pub fn watched(&self) -> &[Watched] {
+        &self.watched
     }
 
     /// The pipelines' states, by name.

@@ -1,4 +1,5 @@
-//! Lives of the process: work is given to it, and when it is in the middle of it, it is killed.
+//! Lives of the process: work is given to it, and when it is in the middle of it, it is killed. Of several at once some
+//! are frozen for longer than their session and thawed, as zombies, and some are asked to end.
 
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,17 @@ enum Sign {
     /// Requests that Bytemark was asked.
     Asked,
 }
+
+/// What becomes of an instance in the middle of its work.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Killed,
+    Frozen,
+    AskedToEnd,
+}
+
+/// Well above the session time-out that the tests set (2.5 s): the others have taken what the frozen one had.
+const FROZEN_FOR: Duration = Duration::from_secs(4);
 
 const SIGNS: [Sign; 5] = [Sign::Put(0), Sign::Put(1), Sign::Put(2), Sign::Committed, Sign::Asked];
 
@@ -80,9 +92,13 @@ pub struct Lives<'a> {
     random: Rng,
     /// Those that run.
     instances: Vec<Option<Process>>,
+    /// One that stands still, and since when.
+    frozen: Option<(usize, Instant)>,
     /// How long to wait for a sign of work.
     patience: Duration,
-    kills: u64,
+    pub kills: u64,
+    freezes: u64,
+    asked_to_end: u64,
     /// Kills that came just after the awaited work was seen.
     pub in_the_middle: u64,
     ticks: u64,
@@ -98,8 +114,11 @@ impl<'a> Lives<'a> {
             simulator,
             random: Rng::with_seed(seed),
             instances: vec![None],
+            frozen: None,
             patience: Duration::from_secs(5),
             kills: 0,
+            freezes: 0,
+            asked_to_end: 0,
             in_the_middle: 0,
             ticks: 0,
             requests: 0,
@@ -116,9 +135,11 @@ impl<'a> Lives<'a> {
     pub fn story(&self) -> String {
         let count = |sign| self.topics.count(sign, self.simulator);
         format!(
-            "{} kills, {} of them just after work was seen; put {} ticks, {} requests, {} new tokens; \
+            "{} kills, {} zombies, {} asked to end, {} of them just after work was seen; put {} ticks, {} requests, {} new tokens; \
              {} requests and {} of another round on the topics, {} events, {} records committed",
             self.kills,
+            self.freezes,
+            self.asked_to_end,
             self.in_the_middle,
             self.ticks,
             self.requests,
@@ -140,8 +161,9 @@ impl<'a> Lives<'a> {
         users_up_to(self.simulator.users()).for_each(|user| self.request(user));
     }
 
-    /// One of the instances is killed; the others go on.
+    /// One of the instances is killed, or something else becomes of it; the others go on.
     pub fn live_and_be_killed(&mut self) {
+        self.thaw_when_due();
         for (number, instance) in self.instances.iter_mut().enumerate() {
             instance.get_or_insert_with(|| self.place.start_logging(&["run"], &format!("log-{number}")));
         }
@@ -149,20 +171,63 @@ impl<'a> Lives<'a> {
             self.wait_for_work();
         }
         std::thread::sleep(Duration::from_micros(self.random.u64(0..40_000)));
-        let chosen = self.random.usize(..self.instances.len());
         for instance in self.instances.iter_mut().flatten() {
             assert!(!instance.has_ended(), "it ended by itself: {}", instance.log());
         }
-        let Some(mut process) = self.instances[chosen].take() else { return };
-        process.kill();
-        self.kills += 1;
+        let chosen = self.random.usize(..self.instances.len());
+        if self.frozen.is_some_and(|(frozen, _)| frozen == chosen) {
+            return;
+        }
+        match self.fate() {
+            Fate::Killed => {
+                self.end(chosen, Process::kill);
+                self.kills += 1;
+            }
+            Fate::Frozen => {
+                self.instances[chosen].iter().for_each(Process::freeze);
+                self.frozen = Some((chosen, Instant::now()));
+                self.freezes += 1;
+            }
+            Fate::AskedToEnd => {
+                self.end(chosen, |process| {
+                    process.terminate();
+                    assert!(process.end_within(Duration::from_secs(60)).success(), "{}", process.log());
+                });
+                self.asked_to_end += 1;
+            }
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        if self.instances.len() == 1 {
+            return Fate::Killed;
+        }
+        match self.random.u8(0..8) {
+            0..3 if self.frozen.is_none() => Fate::Frozen,
+            3 => Fate::AskedToEnd,
+            _ => Fate::Killed,
+        }
+    }
+
+    fn end(&mut self, number: usize, end: impl FnOnce(&mut Process)) {
+        let Some(mut process) = self.instances[number].take() else { return };
+        end(&mut process);
         let log = process.log();
         assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
     }
 
+    fn thaw_when_due(&mut self) {
+        let Some((number, _)) = self.frozen.filter(|(_, since)| since.elapsed() >= FROZEN_FOR) else { return };
+        self.instances[number].iter().for_each(Process::thaw);
+        self.frozen = None;
+    }
+
     /// Kills those that still run.
     pub fn end_all(&mut self) {
-        self.instances.iter_mut().filter_map(Option::take).for_each(|mut process| process.kill());
+        for number in 0..self.instances.len() {
+            self.end(number, Process::kill);
+        }
+        self.frozen = None;
     }
 
     /// Gives work until there is a sign that some of it was done; now and then there may be none to see.

@@ -17,6 +17,7 @@ use passflow::{
         token_changes::TokenChanges,
     },
     ports::{Clock, Documents, PassApi, Tokens, Topics},
+    telemetry::{Metrics, Tracing},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -118,7 +119,15 @@ impl Process {
         let api = setup.api.clone().unwrap_or_else(|| Arc::new(surroundings.api.client(&self.chaos)));
         let fetcher = Fetcher::new(api, gate, setup.fetch.clone(), clock(), random.clone());
         let store = Store::new(documents, tokens, 100);
-        Passes::new(setup.passes.clone(), store, fetcher, dead_letters("passes"), clock(), random)
+        Passes::new(
+            setup.passes.clone(),
+            Arc::clone(&self.topics),
+            store,
+            fetcher,
+            dead_letters("passes"),
+            clock(),
+            random,
+        )
     }
 
     /// Runs one more pipeline.
@@ -136,6 +145,8 @@ impl Process {
             limits,
             dead_letters: dead_letters(pipeline),
             progress,
+            metrics: Metrics::off(),
+            tracing: Tracing::off(),
             shutdown: self.shutdown.clone(),
         };
         self.engines.spawn(async move { Engine::run(parts).await.unwrap() });

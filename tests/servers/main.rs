@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(dead_code, reason = "other targets use the rest of the kit")]
 
+mod bad_input;
 mod debezium;
 mod kills;
 #[path = "../kill/life.rs"]
 mod life;
+mod mongoose;
 mod path;
 #[path = "../process/mod.rs"]
 mod process;

@@ -29,6 +29,18 @@ pub enum Trouble {
     Body,
 }
 
+impl Trouble {
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Token => "token",
+            Self::Refused => "refused",
+            Self::Body => "body",
+        }
+    }
+}
+
 /// A fetch that brought no passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedFetch {

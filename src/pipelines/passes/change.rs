@@ -13,7 +13,7 @@ use crate::{
         poison::{Code, Poison},
         record::Output,
         request::Action,
-        ticket_changed::{Cause, Change as PassChange, Event},
+        ticket_changed::{Cause, Change as PassChange, Event, Kind},
         token::Token,
     },
     engine::handler::Halt,
@@ -30,6 +30,8 @@ pub(super) struct Draft {
     is_state_changed: bool,
     /// What it counts as, where its outputs don't say it.
     pub(super) outcome: Option<&'static str>,
+    /// What it tells of.
+    pub(super) told: Vec<Kind>,
 }
 
 impl Draft {
@@ -42,6 +44,7 @@ impl Draft {
             stream,
             is_state_changed: true,
             outcome: None,
+            told: Vec::new(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Handling<'_> {
         self.add_stored_payloads(&mut changes).await?;
         let events = self.events(&mut draft.stream, &seen, &changes)?;
         draft.stream.pending.push(Pending { source: self.record.source.clone(), events, then: None });
+        draft.told = changes.iter().map(PassChange::kind).collect();
         draft.is_state_changed = true;
         Ok(())
     }
@@ -136,7 +140,7 @@ impl Handling<'_> {
         stream.seq += changes.len() as u64;
         stream.tell(seen, changes);
         let events = (first..).zip(changes);
-        let traceparent = self.traceparent();
+        let traceparent = &self.turn.traceparent;
         events
             .map(|(seq, change)| {
                 let event = Event::new(self.request.user_id, seq, change, &cause, &occurred_at).map_err(|error| {
@@ -146,11 +150,6 @@ impl Handling<'_> {
                 Ok(Event { traceparent: traceparent.clone(), ..event })
             })
             .collect()
-    }
-
-    fn traceparent(&self) -> Option<String> {
-        let header = self.record.headers.iter().find(|(name, _)| name == "traceparent");
-        header.and_then(|(_, value)| String::from_utf8(value.as_ref()?.to_vec()).ok())
     }
 
     /// A fetch that failed is tried again later, a bounded number of rounds; a refused token is not.
@@ -187,7 +186,7 @@ impl Handling<'_> {
         outputs.extend(match &pending.then {
             None => None,
             Some(Then::Retry { .. }) => {
-                let output = self.passes.request_output(&self.request, self.record);
+                let output = self.passes.request_output(&self.request, self.record, self.turn);
                 Some(Output { topic: self.passes.config.retry_topic.clone(), ..output })
             }
             Some(Then::DeadLetter { message }) => {

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     answer::{self, FailedFetch, Page, Trouble},
     gate::Gate,
@@ -20,6 +22,7 @@ use crate::{
     },
     engine::suspension::Backoff,
     ports::{Answer, Clock, Endpoint, NoAnswer, PassApi},
+    telemetry::Metrics,
 };
 
 /// Limits of a fetch.
@@ -70,6 +73,7 @@ pub struct Fetcher {
     limits: FetchLimits,
     clock: Arc<dyn Clock>,
     random: Mutex<fastrand::Rng>,
+    metrics: Metrics,
 }
 
 type ListResult = Result<Vec<Fresh>, FailedFetch>;
@@ -84,7 +88,13 @@ impl Fetcher {
         random: fastrand::Rng,
     ) -> Self {
         let rooms = Rooms::new(limits.bytes_max);
-        Self { api, gate, rooms, limits, clock, random: Mutex::new(random) }
+        Self { api, gate, rooms, limits, clock, random: Mutex::new(random), metrics: Metrics::off() }
+    }
+
+    /// Counts its requests.
+    #[must_use]
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The gate, to know whether the API is down.
@@ -159,7 +169,11 @@ impl Fetcher {
         let mut backoff = Backoff::new(self.limits.backoff, self.limits.backoff_max);
         let mut attempt = 1;
         loop {
-            let failure = match self.page_once(asking, endpoint).await {
+            let begun = Instant::now();
+            let page = self.page_once(asking, endpoint).await;
+            let outcome = page.as_ref().map_or_else(|failure| failure.trouble.name(), |_| "ok");
+            self.metrics.fetched(endpoint.name(), outcome, begun.elapsed());
+            let failure = match page {
                 Ok(page) => {
                     self.gate.answered();
                     return Ok(page);

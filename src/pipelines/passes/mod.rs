@@ -39,7 +39,8 @@ use crate::{
         dead_letter::DeadLetters,
         handler::{Halt, Handler, Step, Turn},
     },
-    ports::{Clock, PortError},
+    ports::{Clock, Dependency, Failure, PortError, Topics},
+    telemetry::{Metrics, TRACEPARENT},
 };
 
 /// Names and limits of the pipeline.
@@ -85,19 +86,37 @@ pub struct Passes {
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
     random: Mutex<fastrand::Rng>,
+    metrics: Metrics,
+    topics: Arc<dyn Topics>,
 }
 
 impl Passes {
     /// The pipeline over these ports.
     pub fn new(
         config: Config,
+        topics: Arc<dyn Topics>,
         store: Store,
         fetcher: Fetcher,
         dead_letters: DeadLetters,
         clock: Arc<dyn Clock>,
         random: fastrand::Rng,
     ) -> Self {
-        Self { config, store, fetcher, dead_letters, clock, random: Mutex::new(random) }
+        Self {
+            config,
+            store,
+            fetcher,
+            dead_letters,
+            clock,
+            random: Mutex::new(random),
+            metrics: Metrics::off(),
+            topics,
+        }
+    }
+
+    /// Counts what it does.
+    #[must_use]
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     fn new_object_id(&self, now_s: i64) -> String {
@@ -106,7 +125,7 @@ impl Passes {
     }
 
     /// A request out of the waiting room: back to the others when its time has come.
-    fn move_back(&self, record: &Record) -> Result<Step, Halt> {
+    fn move_back(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
         let delay_ms = i64::try_from(self.config.retry_delay.as_millis()).unwrap_or(i64::MAX);
         let due_ms = record.source.timestamp_ms.saturating_add(delay_ms);
         if self.clock.now_ms() < due_ms {
@@ -114,7 +133,7 @@ impl Passes {
         }
         let mut request = decode(record)?;
         request.attempt = request.attempt.saturating_add(1);
-        Ok(Step::with(vec![self.request_output(&request, record)], "routed"))
+        Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"))
     }
 
     /// Whether a request lies where its user's key belongs: only there it has one writer.
@@ -124,12 +143,34 @@ impl Passes {
             && record.source.partition == partition_of(key.as_bytes(), self.config.partitions)
     }
 
-    fn request_output(&self, request: &PassRequest, record: &Record) -> Output {
+    /// Whether the topic still has as many partitions as when this pipeline started. With another number keys belong
+    /// elsewhere: what this one would put right, another would put back, without an end.
+    async fn count_partitions(&self) -> Result<(), PortError> {
+        let (topic, before) = (&self.config.topic, self.config.partitions);
+        let now = self.topics.partitions(topic).await?.len();
+        if u32::try_from(now).is_ok_and(|now| now == before) {
+            return Ok(());
+        }
+        Err(PortError {
+            kind: Failure::Down,
+            dependency: Dependency::Topics,
+            doing: format!("putting requests of {topic} where they belong"),
+            message: format!(
+                "it has {now} partitions now and had {before} when this pipeline started; stop every instance of group \
+                 {}, then start them again",
+                self.config.group
+            ),
+        })
+    }
+
+    /// The request once more, in the trace of this turn, with all else that the record has in its headers.
+    fn request_output(&self, request: &PassRequest, record: &Record, turn: &Turn) -> Output {
+        let others = record.headers.iter().filter(|(name, _)| name != TRACEPARENT).cloned();
         Output {
             topic: self.config.topic.clone(),
             key: Some(Bytes::from(request.user_id.to_string())),
             value: Some(Bytes::from(request.encode())),
-            headers: record.headers.clone(),
+            headers: others.chain(turn.trace()).collect(),
         }
     }
 }
@@ -164,11 +205,12 @@ impl Handler for Passes {
 
     async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
         if record.source.topic == self.config.retry_topic {
-            return self.move_back(record);
+            return self.move_back(record, turn);
         }
         let request = decode(record)?;
         if !self.lies_right(record, &request) {
-            return Ok(Step::with(vec![self.request_output(&request, record)], "routed"));
+            self.count_partitions().await?;
+            return Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"));
         }
         Handling { passes: self, record, turn, request }.run().await
     }

@@ -1,6 +1,9 @@
 //! A request's writes: each by compare-and-set, none that could land later than it is known to.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     change::Draft,
@@ -10,6 +13,7 @@ use crate::{
     domain::{
         poison::{Code, Poison},
         record::Output,
+        ticket_changed::Kind,
     },
     engine::handler::{Halt, Step},
     ports::{Failure, PortError, Update, Write, Written},
@@ -47,9 +51,13 @@ impl Handling<'_> {
         if let Some(poison) = self.too_large(&outputs) {
             return self.touch_then(view, || Err(Halt::Poison { stage: "emit", poison })).await;
         }
+        let told = draft.told.clone();
         let write = draft.write(view, self.passes.config.error_log_max);
         match self.write(view, write).await? {
-            Written::Yes => Ok(Attempt::Settled(Step::with(outputs, outcome))),
+            Written::Yes => {
+                self.count(&told);
+                Ok(Attempt::Settled(Step::with(outputs, outcome)))
+            }
             Written::No => Ok(Attempt::ReadAgain),
             Written::TooLarge => {
                 let message = format!(
@@ -59,6 +67,15 @@ impl Handling<'_> {
                 let poison = Poison::new(Code::DocumentTooLarge, message);
                 self.touch_then(view, || Err(Halt::Poison { stage: "write", poison })).await
             }
+        }
+    }
+
+    fn count(&self, told: &[Kind]) {
+        let metrics = &self.passes.metrics;
+        told.iter().for_each(|kind| metrics.changed(kind.as_str()));
+        if let Some(since) = self.request.requested_at.filter(|_| !told.is_empty()) {
+            let after_ms = self.passes.clock.now_ms() - since.as_millisecond();
+            metrics.told(Duration::from_millis(u64::try_from(after_ms).unwrap_or(0)));
         }
     }
 

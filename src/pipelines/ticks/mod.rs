@@ -21,11 +21,10 @@ use self::{
     ledger::{FanOut, Ledger},
     pace::Pace,
 };
-use super::trace_of;
 use crate::{
     domain::{
         poison::{Code, Poison},
-        record::{Output, Record, TopicName},
+        record::{Headers, Output, Record, TopicName},
         request::{PassRequest, Reason, When},
         tick::{self, Kind, Tick},
         user_id::UserId,
@@ -99,7 +98,7 @@ impl Ticks {
     }
 
     /// One page, when it is time for it.
-    async fn page(&self, tick: &Tick, record: &Record, ledger: Ledger, fan_out: FanOut) -> Result<Step, Halt> {
+    async fn page(&self, tick: &Tick, trace: &Headers, ledger: Ledger, fan_out: FanOut) -> Result<Step, Halt> {
         let now_ms = self.clock.now_ms();
         let size = fan_out.page_size(self.config.page, self.config.spread);
         let due_ms = fan_out.due_ms(self.config.spread);
@@ -115,7 +114,7 @@ impl Ticks {
         let after = fan_out.after;
         let users = self.tokens.users(after, size).await?;
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).put(users.len());
-        let outputs = users.iter().map(|user| self.request(*user, tick, record, now_ms)).collect();
+        let outputs = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
         let Some(last) = users.last().filter(|_| users.len() == size) else {
             let metadata = Some(ledger.finished(&tick.id).text());
             return Ok(Step::Done { outputs, outcome: "routed", metadata });
@@ -140,7 +139,7 @@ impl Ticks {
         }
     }
 
-    fn request(&self, user: UserId, tick: &Tick, record: &Record, now_ms: i64) -> Output {
+    fn request(&self, user: UserId, tick: &Tick, trace: &Headers, now_ms: i64) -> Output {
         let request = PassRequest {
             when: if tick.kind == Kind::Backfill { When::IfMissing } else { When::IfStale },
             reason: Reason::TICK,
@@ -152,7 +151,7 @@ impl Ticks {
             topic: self.config.requests_topic.clone(),
             key: Some(Bytes::from(user.to_string())),
             value: Some(Bytes::from(request.encode())),
-            headers: trace_of(record),
+            headers: trace.clone(),
         }
     }
 }
@@ -181,10 +180,10 @@ impl Handler for Ticks {
             return Err(Halt::Poison { stage: "decode", poison });
         }
         if let Some(fan_out) = ledger.fan_out_of(record.source.offset) {
-            return self.page(&tick, record, ledger, fan_out).await;
+            return self.page(&tick, &turn.trace(), ledger, fan_out).await;
         }
         match self.begin(&tick, record, &ledger).await? {
-            Some(fan_out) => self.page(&tick, record, ledger, fan_out).await,
+            Some(fan_out) => self.page(&tick, &turn.trace(), ledger, fan_out).await,
             None => Ok(Step::done("skipped")),
         }
     }
