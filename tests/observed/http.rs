@@ -26,12 +26,12 @@ impl Reply {
 /// `headers` may name a `Host`; else it is the address.
 pub fn get(addr: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut stream = TcpStream::connect(addr).unwrap();
-    let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
-    if headers.iter().all(|(name, _)| *name != "Host") {
-        request += &format!("Host: {addr}\r\n");
+    let host = (headers.iter().all(|(name, _)| *name != "Host")).then_some(("Host", addr));
+    write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n").unwrap();
+    for (name, value) in headers.iter().copied().chain(host) {
+        write!(stream, "{name}: {value}\r\n").unwrap();
     }
-    headers.iter().for_each(|(name, value)| request += &format!("{name}: {value}\r\n"));
-    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    write!(stream, "\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
