@@ -66,9 +66,13 @@ mysql_run() {
     PATH=$PATH:/usr/sbin launch mysql mariadbd --defaults-file="$state/mysql/server.cnf" --init-file="$files/portal.sql"
 }
 
-mysql_wait() {
-    wait_until mysql 60 mariadb --no-defaults --protocol=tcp --connect-timeout=2 -h 127.0.0.1 \
-        -P "$(<"$state/mysql/port")" -upassflow -ppassflow portal -e 'SELECT id FROM bytemark_tokens LIMIT 1'
+# sql STATEMENT: in the database portal; rows without their heads.
+sql() {
+    (($# == 1)) || fail "sql needs one statement"
+    mariadb --no-defaults --protocol=tcp --connect-timeout=2 -h 127.0.0.1 -P "$(<"$state/$(server_of mysql)/port")" \
+        -upassflow -ppassflow portal -Ne "$1"
 }
+
+mysql_wait() { wait_until mysql 60 sql 'SELECT id FROM bytemark_tokens LIMIT 1'; }
 
 mysql_ready() { mysql_wait; }

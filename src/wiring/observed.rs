@@ -73,6 +73,7 @@ impl Observed {
                 .without_units()
                 .without_counter_suffixes()
                 .without_target_info()
+                .scope_info_enabled(false)
                 .build();
             meters = meters.with_reader(exporter.map_err(|error| failed(error.to_string()))?);
         }

@@ -102,8 +102,7 @@ fn metrics_have_the_documented_names_and_count_what_happened() {
     for (name, labels) in NAMES {
         let sample = scrape.samples.iter().find(|sample| sample.metric == name).unwrap_or_else(|| panic!("no {name}"));
         assert!(scrape.docs.contains_key(name), "{name} has no description");
-        let named: Vec<&str> =
-            sample.labels.keys().map(String::as_str).filter(|label| !label.starts_with("otel_scope")).collect();
+        let named: Vec<&str> = sample.labels.keys().map(String::as_str).collect();
         assert!(labels.iter().all(|label| named.contains(label)) && named.len() == labels.len(), "{name}: {named:?}");
     }
     let users = USERS as f64;
