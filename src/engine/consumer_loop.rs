@@ -241,12 +241,15 @@ impl Engine {
 async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Committer>)>, PortError> {
     let mut backoff = Backoff::new(parts.limits.probe_min, parts.limits.probe_max);
     let mut random = parts.random.clone();
+    let mut told = false;
     loop {
         match parts.topics.join(&parts.group, &parts.consumes).await {
             Ok(membership) => return Ok(Some((membership.consumer, membership.committer))),
             Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => {
-                tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again");
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again");
+                }
                 parts.progress.turned(parts.clock.now_ms());
                 parts.progress.update(|progress| {
                     progress.waiting_for.get_or_insert((error.dependency, parts.clock.now_ms()));

@@ -3,42 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use fastrand::Rng;
 use passflow::{
     domain::{
-        record::{Output, TopicName},
         request::PassRequest,
         tick::{Kind, Tick},
         token::Token,
         user_id::UserId,
     },
-    settings::Names,
     simulator::Simulator,
-    wiring::{Store, oracle::users_up_to},
+    wiring::oracle::users_up_to,
 };
-use tokio::runtime::Runtime;
 
-use super::process::{Place, Process};
-
-/// The topics, beside the process that works on them.
-pub struct Topics<'a> {
-    pub store: &'a Store,
-    pub names: &'a Names,
-    pub groups: &'a [String],
-    pub runtime: &'a Runtime,
-}
-
-/// What a kill waits for: the count of one kind of work moves on.
-#[derive(Clone, Copy, Debug)]
-enum Sign {
-    /// Records of a topic: 0 requests, 1 waiting for another round, 2 events.
-    Put(usize),
-    /// Positions that the groups committed.
-    Committed,
-    /// Requests that Bytemark was asked.
-    Asked,
-}
+use super::{
+    process::{Place, Process},
+    work::{SIGNS, Sign, Topics},
+};
 
 /// What becomes of an instance in the middle of its work.
 #[derive(Clone, Copy, Debug)]
@@ -51,39 +31,6 @@ enum Fate {
 /// Well above the session time-out that the tests set (2.5 s): the others have taken what the frozen one had.
 const FROZEN_FOR: Duration = Duration::from_secs(4);
 
-const SIGNS: [Sign; 5] = [Sign::Put(0), Sign::Put(1), Sign::Put(2), Sign::Committed, Sign::Asked];
-
-impl Topics<'_> {
-    fn put(&self, topic: &str, key: String, value: String) {
-        let output = Output {
-            topic: TopicName::from(topic),
-            key: Some(Bytes::from(key)),
-            value: Some(Bytes::from(value)),
-            headers: Vec::new(),
-        };
-        self.runtime.block_on(self.store.topics.append(vec![output])).unwrap();
-    }
-
-    fn count(&self, sign: Sign, simulator: &Simulator) -> u64 {
-        let names = [&self.names.requests, &self.names.retry, &self.names.ticket_changed];
-        let count: i64 = match sign {
-            Sign::Put(topic) => {
-                let topic = TopicName::from(names[topic].as_str());
-                self.runtime.block_on(self.store.topics.partitions(&topic)).unwrap().iter().map(|range| range.end).sum()
-            }
-            Sign::Committed => {
-                let committed = self.runtime.block_on(self.store.catalog.committed(self.groups)).unwrap();
-                committed.iter().map(|(_, _, offset)| offset).sum()
-            }
-            Sign::Asked => {
-                let counts = simulator.counts();
-                (counts.active + counts.history).cast_signed()
-            }
-        };
-        count.cast_unsigned()
-    }
-}
-
 /// One life after the other.
 pub struct Lives<'a> {
     pub place: &'a Place,
@@ -92,6 +39,8 @@ pub struct Lives<'a> {
     random: Rng,
     /// Those that run.
     instances: Vec<Option<Process>>,
+    /// Those that were asked to end.
+    leaving: Vec<Process>,
     /// One that stands still, and since when.
     frozen: Option<(usize, Instant)>,
     /// How long to wait for a sign of work.
@@ -114,6 +63,7 @@ impl<'a> Lives<'a> {
             simulator,
             random: Rng::with_seed(seed),
             instances: vec![None],
+            leaving: Vec::new(),
             frozen: None,
             patience: Duration::from_secs(5),
             kills: 0,
@@ -195,6 +145,30 @@ impl<'a> Lives<'a> {
                 });
                 self.asked_to_end += 1;
             }
+        }
+    }
+
+    /// For as long as `pace` work is given; then another instance joins, and the one before it is asked to end.
+    pub fn one_joins_and_one_leaves(&mut self, pace: Duration) {
+        let begin = Instant::now();
+        while begin.elapsed() < pace {
+            self.give_work();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.asked_to_end += 1;
+        let number = usize::try_from(self.asked_to_end).unwrap() % self.instances.len();
+        let log = format!("log-{}", self.asked_to_end);
+        let before = self.instances[number].replace(self.place.start_logging(&["run"], &log));
+        before.iter().for_each(Process::terminate);
+        self.leaving.extend(before);
+    }
+
+    /// Those that were asked to end have ended well.
+    pub fn all_have_left(&mut self) {
+        for mut process in self.leaving.drain(..) {
+            assert!(process.end_within(Duration::from_secs(60)).success(), "{}", process.log());
+            let log = process.log();
+            assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
         }
     }
 

@@ -9,16 +9,14 @@ mod life;
 #[path = "../process/mod.rs"]
 mod process;
 mod story;
+mod work;
 
 use passflow::{
     settings::{Connections, Names},
     wiring,
 };
 
-use self::{
-    life::{Lives, Topics},
-    process::Place,
-};
+use self::{life::Lives, process::Place, work::Topics};
 
 #[test]
 fn nothing_is_lost_or_doubled_however_often_it_is_killed() {

@@ -15,4 +15,6 @@ mod process;
 #[path = "../kill/story.rs"]
 mod story;
 mod table;
+#[path = "../kill/work.rs"]
+mod work;
 mod world;
