@@ -156,7 +156,7 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     let servers = &run.connections.servers;
     let _lock = if servers.is_any() { None } else { Some(embedded::lock(&run.connections.data_dir)?) };
     let store = open_store(&run.connections, &names).await?;
-    let mut serving = Serving::start(run.http.as_ref(), &store, &names).await?;
+    let mut serving = Serving::start(run.http.as_ref(), &store, &names, &run.pipelines).await?;
     tokio::select! {
         () = signals.next() => return Ok(Ended::Well),
         () = too_late(run.until_end) => {

@@ -25,18 +25,24 @@ impl Access {
         Self(token.map(|token| digest(token.expose().as_bytes())))
     }
 
+    /// Whether details are for whoever sent this.
+    fn trusts(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.0 else { return true };
+        // Digests are compared, so that the time tells nothing of the token.
+        let shown = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+        shown.is_some_and(|shown| digest(shown) == *token)
+    }
+
     fn refusal(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         if path.starts_with("/health/") && self.0.is_some() {
             return None;
         }
-        let Some(token) = &self.0 else {
+        if self.0.is_none() {
             let is_here = headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback);
             let why = "without PASSFLOW_API_TOKEN only requests to localhost are answered";
             return (!is_here).then(|| Problem::new(StatusCode::FORBIDDEN, why).into_response());
-        };
-        // Digests are compared, so that the time tells nothing of the token.
-        let shown = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-        if shown.is_some_and(|shown| digest(shown) == *token) {
+        }
+        if self.trusts(headers) {
             return None;
         }
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "send `Authorization: Bearer` with PASSFLOW_API_TOKEN");
@@ -46,7 +52,13 @@ impl Access {
     }
 }
 
-pub(super) async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+/// Whether the one who asks may see details.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trusted(pub(super) bool);
+
+pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let trusted = Trusted(access.trusts(request.headers()));
+    request.extensions_mut().insert(trusted);
     match access.refusal(request.uri().path(), request.headers()) {
         Some(refusal) => refusal,
         None => next.run(request).await,

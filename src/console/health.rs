@@ -80,6 +80,14 @@ pub(super) struct Ready {
     pipelines: Vec<PipelineState>,
 }
 
+impl Ready {
+    /// For those who are not to know what the dependencies' errors say.
+    pub(super) fn without_messages(mut self) -> Self {
+        self.dependencies.iter_mut().for_each(|state| state.message = None);
+        self
+    }
+}
+
 impl Health {
     /// Of pipelines that do not run yet.
     pub fn new(clock: Arc<dyn Clock>, probes: Vec<Probe>, live_within: Duration) -> Self {

@@ -7,7 +7,7 @@ mod problem;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     middleware,
@@ -17,7 +17,10 @@ use axum::{
 use tokio::net::TcpListener;
 
 pub use self::health::{Health, Probe};
-use self::{access::Access, problem::Problem};
+use self::{
+    access::{Access, Trusted},
+    problem::Problem,
+};
 use crate::settings::Secret;
 
 /// What there is to serve.
@@ -56,8 +59,9 @@ async fn live(State(console): State<Arc<Console>>) -> Response {
     console.health.live().into_response()
 }
 
-async fn ready(State(console): State<Arc<Console>>) -> Response {
-    console.health.ready().await.into_response()
+async fn ready(State(console): State<Arc<Console>>, Extension(Trusted(is_trusted)): Extension<Trusted>) -> Response {
+    let ready = console.health.ready().await;
+    if is_trusted { ready.into_response() } else { ready.without_messages().into_response() }
 }
 
 async fn metrics(State(console): State<Arc<Console>>) -> Response {

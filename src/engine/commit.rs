@@ -58,6 +58,7 @@ impl Engine {
         if self.in_flight.is_some() {
             let closed = done(&mut self.in_flight).await;
             self.on_commit(closed);
+            self.turned();
         }
         self.in_flight = self.open_commit(|partition| partitions.contains(partition));
         if self.in_flight.is_some() {

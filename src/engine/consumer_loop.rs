@@ -69,6 +69,8 @@ pub struct Engine {
     pub(super) consumer_backoff: Backoff,
     /// Reading fails, and since when (ms since 1970).
     pub(super) reading_failed: Option<(Dependency, i64)>,
+    /// When that counts as over unless an error comes again: topics that answer again do not say so by themselves.
+    pub(super) reading_forgiven_ms: i64,
     /// The membership has ended by itself.
     pub(super) membership_ended: bool,
     pub(super) draining_until_ms: Option<i64>,
@@ -88,12 +90,13 @@ impl Engine {
             let mut engine = Self::new(parts, consumer, committer);
             let result = engine.turn_until_drained().await;
             engine.tasks.abort(|_| true);
+            engine.await_commit().await;
             engine.consumer.leave().await;
             if result.is_err() || !engine.membership_ended {
                 return result;
             }
-            // A commit that is still in flight may succeed or not: what is proved next comes after it.
             parts = engine.parts;
+            parts.progress.update(|progress| progress.partitions.clear());
         }
     }
 
@@ -116,11 +119,23 @@ impl Engine {
             consumer_due_ms: now_ms,
             consumer_backoff: backoff,
             reading_failed: None,
+            reading_forgiven_ms: 0,
             membership_ended: false,
             draining_until_ms: None,
             moved_at_ms: now_ms,
             stall_reported: false,
             dirty: true,
+        }
+    }
+
+    /// The last commit, for a while: what is proved next comes after it, whatever becomes of it.
+    async fn await_commit(&mut self) {
+        let clock = Arc::clone(&self.parts.clock);
+        tokio::select! {
+            biased;
+            result = commit::done(&mut self.in_flight), if self.in_flight.is_some() => self.on_commit(result),
+            () = clock.sleep(self.parts.limits.drain), if self.in_flight.is_some() => {}
+            else => {}
         }
     }
 
@@ -130,6 +145,7 @@ impl Engine {
             self.take_if_due().await;
             let now_ms = self.parts.clock.now_ms();
             self.parts.progress.turned(now_ms);
+            self.forgive_reading(now_ms);
             let parked_until = self.start_records(now_ms);
             self.begin_commit(now_ms);
             self.set_pauses();
@@ -166,11 +182,20 @@ impl Engine {
             Some(self.consumer_due_ms).filter(|due| *due > now_ms),
             self.taking.due(self.partitions.to_take.is_empty()),
             Some(self.taking.marks_due_ms),
+            self.reading_failed.map(|_| self.reading_forgiven_ms),
             self.draining_until_ms,
             Some(now_ms.saturating_add(stall_ms)),
         ];
         let due_ms = due.into_iter().flatten().min().unwrap_or(now_ms);
         Duration::from_millis(u64::try_from(due_ms - now_ms).unwrap_or(0).max(1))
+    }
+
+    fn forgive_reading(&mut self, now_ms: i64) {
+        if self.reading_failed.is_some() && self.reading_forgiven_ms <= now_ms {
+            tracing::info!(pipeline = self.parts.pipeline, "reading goes on");
+            self.reading_failed = None;
+            self.dirty = true;
+        }
     }
 
     fn begin_drain(&mut self) {
@@ -224,7 +249,15 @@ impl Engine {
         }
         let partitions = self.partitions.active.iter().map(|(partition, active)| {
             let committed = active.held.committed();
-            (partition.clone(), PartitionProgress { committed, in_flight: active.window.len(), end: active.end })
+            (
+                partition.clone(),
+                PartitionProgress {
+                    committed,
+                    in_flight: active.window.len(),
+                    end: active.end,
+                    end_at_ms: active.end_at_ms,
+                },
+            )
         });
         let suspended = self.suspension.as_ref().map(|suspension| (suspension.dependency, suspension.since_ms));
         let waiting_for = suspended.or(self.taking.failing).or(self.reading_failed);
@@ -242,7 +275,7 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
     let mut backoff = Backoff::new(parts.limits.probe_min, parts.limits.probe_max);
     let mut random = parts.random.clone();
     let mut told = false;
-    loop {
+    while !parts.shutdown.is_cancelled() {
         match parts.topics.join(&parts.group, &parts.consumes).await {
             Ok(membership) => return Ok(Some((membership.consumer, membership.committer))),
             Err(error) if error.kind == Failure::Refused => return Err(error),
@@ -263,4 +296,5 @@ async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Commit
             () = parts.clock.sleep(Duration::from_millis(delay_ms)) => {}
         }
     }
+    Ok(None)
 }

@@ -16,6 +16,8 @@ impl Engine {
                 self.reading_failed.get_or_insert((error.dependency, self.parts.clock.now_ms()));
                 let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
                 self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
+                let forgive_ms = i64::try_from(self.parts.limits.probe_max.as_millis() * 2).unwrap_or(i64::MAX);
+                self.reading_forgiven_ms = self.consumer_due_ms.saturating_add(forgive_ms);
                 return Ok(());
             }
         };
@@ -57,6 +59,7 @@ impl Engine {
             Event::End { partition, session, offset } => {
                 let Some(active) = self.partitions.active.get_mut(&partition) else { return Ok(()) };
                 if active.session == session {
+                    active.end_at_ms = self.parts.clock.now_ms();
                     active.end = Some(offset);
                 }
             }

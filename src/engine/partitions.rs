@@ -25,6 +25,8 @@ pub(super) struct Active {
     pub(super) paused: bool,
     /// The end that was reached; `None` once something was read behind it.
     pub(super) end: Option<i64>,
+    /// When that was, ms since 1970.
+    pub(super) end_at_ms: i64,
 }
 
 /// All of them.

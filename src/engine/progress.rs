@@ -19,6 +19,8 @@ pub struct PartitionProgress {
     pub in_flight: usize,
     /// The end that was reached, if nothing has been read behind it since.
     pub end: Option<i64>,
+    /// When it was reached last, ms since 1970.
+    pub end_at_ms: i64,
 }
 
 /// The state of a loop.

@@ -106,8 +106,11 @@ impl Engine {
         let handler = Arc::clone(&self.parts.handler);
         let epoch = handler.take_epoch(self.partitions.epoch_above).await?;
         // Read after the epoch was taken: an older owner that commits later than this is found out by the proof.
+        self.turned();
         let positions = self.consumer.committed(partitions).await?;
+        self.turned();
         self.prove(partitions, &positions).await?;
+        self.turned();
         let marks = handler.committed_marks(partitions).await?;
         let offsets = positions.iter().map(|position| position.offset);
         let raised: Vec<_> = partitions.iter().cloned().zip(offsets).collect();
@@ -116,6 +119,11 @@ impl Engine {
             self.activate(partition, position, epoch, mark).await?;
         }
         Ok(())
+    }
+
+    /// What takes long here is no loop that stands still.
+    pub(super) fn turned(&self) {
+        self.parts.progress.turned(self.parts.clock.now_ms());
     }
 
     async fn prove(&mut self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
@@ -142,6 +150,7 @@ impl Engine {
             window: Window::new(self.parts.handler.order()),
             paused: false,
             end: None,
+            end_at_ms: 0,
         };
         self.partitions.to_take.remove(partition);
         self.partitions.active.insert(partition.clone(), active);

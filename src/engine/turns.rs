@@ -75,6 +75,7 @@ impl Engine {
             reason = poison.message,
             "dead letter"
         );
+        self.parts.metrics.handled(&self.label, job.started.elapsed());
         let letter = self.parts.dead_letters.letter(&job.record, stage, poison, job.attempts);
         let Some(active) = self.partitions.taken(&job.partition, job.taken) else { return };
         let finished = Finished { outputs: vec![letter], metadata: None, outcome: Some("dead_lettered") };

@@ -26,6 +26,8 @@ pub struct Connections {
     pub bytemark_url: Option<String>,
     /// Where the console listens; `None` = nowhere.
     pub http_addr: Option<SocketAddr>,
+    /// Nobody asked for that address.
+    pub is_default_addr: bool,
     /// What API and console want to see.
     pub api_token: Option<Secret>,
 }
@@ -66,6 +68,8 @@ pub struct HttpListener {
     pub addr: SocketAddr,
     /// The bearer token; without one only loopback is served.
     pub token: Option<Secret>,
+    /// Nobody asked for this address.
+    pub is_default: bool,
 }
 
 const DEFAULT_DATA_DIR: &str = "./data";
@@ -124,6 +128,7 @@ impl Connections {
             },
             data_dir: data_dir.map_or_else(|| DEFAULT_DATA_DIR.into(), |value| value.text.into()),
             bytemark_url: bytemark.and_then(|value| base_url(&value, &mut problems)),
+            is_default_addr: http_addr.is_none(),
             http_addr: http_addr.map_or(Some(DEFAULT_HTTP_ADDR), |value| address(&value, &mut problems)),
             api_token: api_token.map(|value| Secret::new(value.text)),
         };
@@ -148,7 +153,7 @@ impl Connections {
                 ),
             ));
         }
-        Ok(Some(HttpListener { addr, token: self.api_token.clone() }))
+        Ok(Some(HttpListener { addr, token: self.api_token.clone(), is_default: self.is_default_addr }))
     }
 
     /// Whether all that `pipelines` need is set. Once one server is set, nothing falls back to the embedded store.

@@ -90,7 +90,8 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     let stop = CancellationToken::new();
     let mut around = JoinSet::new();
     let url = serve(&simulator, &stop, &mut around).await?;
-    let mut serving = console(&demo.connections, &store, &names).await?;
+    let listener = demo.connections.http_listener()?;
+    let mut serving = Serving::start(listener.as_ref(), &store, &names, &pipelines).await?;
     let surroundings = Surroundings {
         store: store.clone(),
         bytemark_url: Some(url),
@@ -126,18 +127,6 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     stop.cancel();
     while around.join_next().await.is_some() {}
     Ok(verdict)
-}
-
-/// The console; without it when somebody else listens there: the demonstration is to be seen all the same.
-async fn console(connections: &Connections, store: &Store, names: &Names) -> Result<Serving, Error> {
-    let listener = connections.http_listener()?;
-    match Serving::start(listener.as_ref(), store, names).await {
-        Err(error) if listener.is_some() => {
-            tracing::warn!(%error, "without the console");
-            Serving::start(None, store, names).await
-        }
-        serving => serving,
-    }
 }
 
 /// Asks for every user once more, now that nothing changes any longer, and holds all against the truth.

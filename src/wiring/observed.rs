@@ -13,9 +13,10 @@ use prometheus::{Registry, TextEncoder};
 
 use super::Error;
 use crate::{
+    adapters::system_clock::SystemClock,
     domain::record::TopicPartition,
-    engine::until_end::Watched,
-    ports::{Dependency, Topics},
+    engine::{progress::PartitionProgress, until_end::Watched},
+    ports::{Clock as _, Dependency, Topics},
     telemetry::{Levels, Metrics, Tracing},
 };
 
@@ -107,20 +108,26 @@ impl Observed {
     pub fn watch(&self, watched: &[Watched], topics: Arc<dyn Topics>) -> Option<tokio::task::JoinHandle<()>> {
         let meters = self.meters.as_ref()?;
         let watched: Vec<Watched> = watched.to_vec();
-        let ends = Arc::<Mutex<BTreeMap<TopicPartition, i64>>>::default();
+        let ends = Arc::<Mutex<BTreeMap<TopicPartition, End>>>::default();
         let (of, known) = (watched.clone(), Arc::clone(&ends));
         Metrics::observe(&meters.meter(SCOPE), move || {
             levels(&of, &known.lock().unwrap_or_else(PoisonError::into_inner))
         });
         Some(tokio::spawn(async move {
+            let clock = SystemClock;
+            let mut asked_ms = 0;
             loop {
                 for topic in watched.iter().flat_map(|watched| &watched.consumes) {
                     let Ok(ranges) = topics.partitions(topic).await else { continue };
                     let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
                     for (partition, range) in (0..).zip(ranges) {
-                        ends.insert(TopicPartition { topic: topic.clone(), partition }, range.end);
+                        let end = ends.entry(TopicPartition { topic: topic.clone(), partition }).or_default();
+                        if end.offset != range.end {
+                            *end = End { offset: range.end, moved_after_ms: asked_ms };
+                        }
                     }
                 }
+                asked_ms = clock.now_ms();
                 tokio::time::sleep(ENDS_EVERY).await;
             }
         }))
@@ -140,8 +147,15 @@ impl Observed {
     }
 }
 
-/// How pipelines stand. The lag of a partition that was read to its end is 0, whatever markers of transactions lie there.
-fn levels(watched: &[Watched], ends: &BTreeMap<TopicPartition, i64>) -> Levels {
+/// A partition's end, and since when it may lie there: the last time that it was known to lie before.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    offset: i64,
+    moved_after_ms: i64,
+}
+
+/// How pipelines stand.
+fn levels(watched: &[Watched], ends: &BTreeMap<TopicPartition, End>) -> Levels {
     let mut levels = Levels::default();
     let mut waits = Vec::new();
     for Watched { pipeline, progress, .. } in watched {
@@ -150,12 +164,32 @@ fn levels(watched: &[Watched], ends: &BTreeMap<TopicPartition, i64>) -> Levels {
         levels.in_flight.push((pipeline.clone(), in_flight as u64));
         waits.extend(snapshot.waiting_for.map(|(dependency, _)| dependency));
         for (place, partition) in snapshot.partitions {
-            let is_at_end = partition.end.is_some() && partition.in_flight == 0;
-            let lag = ends.get(&place).map_or(0, |end| (end - partition.committed).max(0));
-            levels.lag.push((place.topic.to_string(), place.partition, if is_at_end { 0 } else { lag }));
+            let Some(end) = ends.get(&place) else { continue };
+            levels.lag.push((place.topic.to_string(), place.partition, lag(&partition, *end)));
         }
     }
     let all = [Dependency::Topics, Dependency::Documents, Dependency::Tokens, Dependency::Bytemark];
     levels.waiting_for = all.into_iter().map(|dependency| (dependency.name(), waits.contains(&dependency))).collect();
     levels
+}
+
+/// 0 when the partition was read to its end since that moved, whatever markers of transactions lie there. One whose end
+/// moves on while nothing is read lags, though nothing is in flight.
+fn lag(partition: &PartitionProgress, end: End) -> i64 {
+    let was_read = partition.end.is_some() && partition.end_at_ms >= end.moved_after_ms;
+    if was_read && partition.in_flight == 0 { 0 } else { (end.offset - partition.committed).max(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_is_not_read_any_more_lags() {
+        let read = PartitionProgress { committed: 7, in_flight: 0, end: Some(7), end_at_ms: 1_000 };
+        assert_eq!(lag(&read, End { offset: 8, moved_after_ms: 900 }), 0, "a marker");
+        assert_eq!(lag(&read, End { offset: 100, moved_after_ms: 2_000 }), 93);
+        let busy = PartitionProgress { in_flight: 2, ..read };
+        assert_eq!(lag(&busy, End { offset: 9, moved_after_ms: 900 }), 2);
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     console::{self, Console, Health, Probe},
     domain::record::TopicName,
     ports::Dependency,
-    settings::{HttpListener, Names},
+    settings::{HttpListener, Kind, Names, Pipeline},
 };
 
 /// A loop that has not turned for so long does not live any more: longer than any of its calls may take.
@@ -30,25 +30,44 @@ impl Serving {
     ///
     /// # Errors
     /// When the address is taken, or the telemetry's settings do not hold together.
-    pub async fn start(listener: Option<&HttpListener>, store: &Store, names: &Names) -> Result<Self, Error> {
+    pub async fn start(
+        listener: Option<&HttpListener>,
+        store: &Store,
+        names: &Names,
+        pipelines: &[Pipeline],
+    ) -> Result<Self, Error> {
         let observed = Observed::new(listener.is_some(), |name| std::env::var(name).ok())?;
-        let health = Health::new(Arc::new(SystemClock), probes(store, names), LIVE_WITHIN);
+        let health = Health::new(Arc::new(SystemClock), probes(store, names, pipelines), LIVE_WITHIN);
         let console = Arc::new(Console { health, metrics: Box::new(observed.text_of()) });
         let mut serving = Self { observed, console, tasks: Vec::new() };
-        if let Some(HttpListener { addr, token }) = listener {
-            let bound = TcpListener::bind(addr).await.map_err(|error| {
-                let how = "set PASSFLOW_HTTP_ADDR to another address, or to `off`";
-                Error::Other(format!("can't listen on {addr} for the console: {error}; {how}"))
-            })?;
-            tracing::info!(addr = %bound.local_addr().unwrap_or(*addr), "the console listens");
-            let (console, token) = (Arc::clone(&serving.console), token.clone());
-            serving.tasks.push(tokio::spawn(async move {
-                if let Err(error) = console::serve(bound, console, token.as_ref()).await {
-                    tracing::error!(%error, "the console has ended");
-                }
-            }));
+        if let Some(listener) = listener {
+            serving.listen(listener).await?;
         }
         Ok(serving)
+    }
+
+    /// An address that nobody asked for may be taken: several instances on one machine do not need it.
+    async fn listen(&mut self, listener: &HttpListener) -> Result<(), Error> {
+        let HttpListener { addr, token, is_default } = listener;
+        let bound = match TcpListener::bind(addr).await {
+            Ok(bound) => bound,
+            Err(error) if *is_default => {
+                tracing::warn!(%addr, %error, "can't listen for the console; set PASSFLOW_HTTP_ADDR to have one");
+                return Ok(());
+            }
+            Err(error) => {
+                let how = "set PASSFLOW_HTTP_ADDR to another address, or to `off`";
+                return Err(Error::Other(format!("can't listen on {addr} for the console: {error}; {how}")));
+            }
+        };
+        tracing::info!(addr = %bound.local_addr().unwrap_or(*addr), "the console listens");
+        let (console, token) = (Arc::clone(&self.console), token.clone());
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = console::serve(bound, console, token.as_ref()).await {
+                tracing::error!(%error, "the console has ended");
+            }
+        }));
+        Ok(())
     }
 
     /// From now on these pipelines are shown.
@@ -75,8 +94,9 @@ impl Drop for Serving {
     }
 }
 
-/// One cheap question to each store.
-fn probes(store: &Store, names: &Names) -> Vec<Probe> {
+/// One cheap question to each store that these pipelines need.
+fn probes(store: &Store, names: &Names, pipelines: &[Pipeline]) -> Vec<Probe> {
+    let reads_users = pipelines.iter().any(|pipeline| matches!(pipeline.kind, Kind::Passes(_) | Kind::Ticks(_)));
     let topic = TopicName::from(names.requests.as_str());
     let topics = Arc::clone(&store.topics);
     let ask_topics = move || {
@@ -93,9 +113,10 @@ fn probes(store: &Store, names: &Names) -> Vec<Probe> {
         let tokens = Arc::clone(&tokens);
         async move { tokens.users(None, 1).await.map(drop) }.boxed()
     };
-    vec![
-        Probe { dependency: Dependency::Topics, ask: Box::new(ask_topics) },
-        Probe { dependency: Dependency::Documents, ask: Box::new(ask_documents) },
-        Probe { dependency: Dependency::Tokens, ask: Box::new(ask_tokens) },
-    ]
+    let mut probes = vec![Probe { dependency: Dependency::Topics, ask: Box::new(ask_topics) }];
+    if reads_users {
+        probes.push(Probe { dependency: Dependency::Documents, ask: Box::new(ask_documents) });
+        probes.push(Probe { dependency: Dependency::Tokens, ask: Box::new(ask_tokens) });
+    }
+    probes
 }

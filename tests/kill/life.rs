@@ -117,9 +117,7 @@ impl<'a> Lives<'a> {
         for (number, instance) in self.instances.iter_mut().enumerate() {
             instance.get_or_insert_with(|| self.place.start_logging(&["run"], &format!("log-{number}")));
         }
-        if self.random.u8(0..8) > 0 {
-            self.wait_for_work();
-        }
+        let is_at_work = self.random.u8(0..8) > 0 && self.wait_for_work();
         std::thread::sleep(Duration::from_micros(self.random.u64(0..40_000)));
         for instance in self.instances.iter_mut().flatten() {
             assert!(!instance.has_ended(), "it ended by itself: {}", instance.log());
@@ -132,6 +130,7 @@ impl<'a> Lives<'a> {
             Fate::Killed => {
                 self.end(chosen, Process::kill);
                 self.kills += 1;
+                self.in_the_middle += u64::from(is_at_work);
             }
             Fate::Frozen => {
                 self.instances[chosen].iter().for_each(Process::freeze);
@@ -204,8 +203,8 @@ impl<'a> Lives<'a> {
         self.frozen = None;
     }
 
-    /// Gives work until there is a sign that some of it was done; now and then there may be none to see.
-    fn wait_for_work(&mut self) {
+    /// Gives work until there is a sign that some of it was done; whether there was one in time.
+    fn wait_for_work(&mut self) -> bool {
         const WORK_EVERY: Duration = Duration::from_millis(100);
         let sign = SIGNS[self.random.usize(..SIGNS.len())];
         let begin = Instant::now();
@@ -224,7 +223,7 @@ impl<'a> Lives<'a> {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.in_the_middle += u64::from(signs_left == 0);
+        signs_left == 0
     }
 
     fn give_work(&mut self) {

@@ -35,7 +35,9 @@ pub struct Collector {
 }
 
 /// Ids in hexadecimal.
+#[derive(Clone)]
 pub struct Seen {
+    pub name: String,
     pub id: String,
     pub parent: String,
 }
@@ -53,13 +55,16 @@ impl Collector {
         Self { url, kept, _runtime: runtime }
     }
 
-    /// The spans of a trace, by name.
+    /// The spans of a trace, by id and by name (one of each name).
     pub fn spans_of(&self, trace: &str) -> BTreeMap<String, Seen> {
         let spans = self.kept.spans.lock().unwrap();
         let of_trace = spans.iter().filter(|span| hex(&span.trace_id) == trace);
-        of_trace
-            .map(|span| (span.name.clone(), Seen { id: hex(&span.span_id), parent: hex(&span.parent_span_id) }))
-            .collect()
+        let seen = of_trace.map(|span| Seen {
+            name: span.name.clone(),
+            id: hex(&span.span_id),
+            parent: hex(&span.parent_span_id),
+        });
+        seen.flat_map(|seen| [(seen.id.clone(), seen.clone()), (seen.name.clone(), seen)]).collect()
     }
 
     /// The names of the metrics.

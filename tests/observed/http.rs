@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -26,6 +27,7 @@ impl Reply {
 /// `headers` may name a `Host`; else it is the address.
 pub fn get(addr: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let host = (headers.iter().all(|(name, _)| *name != "Host")).then_some(("Host", addr));
     write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\n").unwrap();
     for (name, value) in headers.iter().copied().chain(host) {

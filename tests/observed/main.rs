@@ -178,28 +178,41 @@ fn an_address_that_is_taken_is_told_with_what_to_do() {
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[test]
-fn a_trace_goes_from_the_change_of_a_token_to_the_event() {
+fn a_trace_goes_from_a_tick_over_the_request_to_the_event() {
     let collector = Collector::start();
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone());
     let soon = ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned());
     let often = ("OTEL_METRIC_EXPORT_INTERVAL", "200".to_owned());
     let running = Running::start(&[endpoint, soon, often]);
     running.bytemark.simulator.add_pass(3);
-    running.bytemark.simulator.set_token(3, Some("another".to_owned()));
-    let change = json!({
-        "key": r#"{"user_id":3}"#,
-        "value": r#"{"before":null,"after":{"user_id":3,"token":"another"},"op":"u","source":{"table":"bytemark_tokens"}}"#,
+    let tick = json!({
+        "key": "t",
+        "value": r#"{"tick_id":"t"}"#,
         "headers": [["traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")]],
     });
-    running.place.run_with_input(&["tokens", "set", "3"], b"another").exits(0);
-    running.place.run_with_input(&["produce", "cdc.portal.bytemark_tokens"], format!("{change}\n").as_bytes()).exits(0);
+    wait_within(BOUND, "documents that are stale", || running.place.show(3)["age_seconds"].as_u64() >= Some(2));
+    running.place.run_with_input(&["produce", "bytemark.ticks"], format!("{tick}\n").as_bytes()).exits(0);
+    // The event is the one of the new pass: nothing else changes here.
+    let mut told = None;
+    wait_within(BOUND, "the event", || {
+        let events = running.place.records("bytemark.ticket-changed");
+        let parent_of = |event: &Json| {
+            let headers = event["headers"].as_array()?;
+            let parent = headers.iter().find(|header| header[0] == "traceparent")?;
+            parent[1].as_str().map(str::to_owned)
+        };
+        told = events.iter().filter_map(parent_of).find(|parent| parent.contains(TRACE));
+        told.is_some()
+    });
     let mut spans = BTreeMap::new();
     wait_within(BOUND, "the spans of the trace", || {
         spans = collector.spans_of(TRACE);
-        spans.contains_key("token_changes process") && spans.contains_key("passes process")
+        let request = told.as_deref().and_then(|told| told.split('-').nth(2)).unwrap_or_default();
+        spans.contains_key("ticks process") && spans.contains_key(request)
     });
-    let (change, request) = (&spans["token_changes process"], &spans["passes process"]);
-    assert_eq!(change.parent, "00f067aa0ba902b7");
-    assert_eq!(request.parent, change.id, "the request's span is a child of the change's");
+    let request = &spans[told.as_deref().unwrap().split('-').nth(2).unwrap()];
+    let tick = &spans["ticks process"];
+    assert_eq!(tick.parent, "00f067aa0ba902b7");
+    assert_eq!((request.name.as_str(), &request.parent), ("passes process", &tick.id));
     wait_within(BOUND, "metrics", || collector.metrics().contains("passflow_records_total"));
 }

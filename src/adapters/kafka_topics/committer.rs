@@ -30,7 +30,7 @@ struct Inner {
 
 impl KafkaCommitter {
     pub(super) fn new(topics: KafkaTopics, group: &str, ownerships: Ownerships, member: Weak<MemberClient>) -> Self {
-        let transactions = Mutex::new(Transactions::new(topics.settings().clone(), group));
+        let transactions = Mutex::new(Transactions::new(topics.settings().clone(), group, ownerships.clone()));
         Self(Arc::new(Inner { topics, group: group.to_owned(), ownerships, member, transactions }))
     }
 }

@@ -73,8 +73,9 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     contacts.push(contact(format!("the member of group {group}"), Arc::downgrade(&client), &names[0]));
     let (watching, told_to_leave) = mpsc::channel();
     let patience = settings.contact_timeout;
+    let (others, one_topic) = (topics.clone(), names[0].clone());
     threads.push(spawn(format!("kafka watch {group}"), move || {
-        contact::watch(contacts, &events, patience, &told_to_leave);
+        contact::watch(contacts, &events, patience, &told_to_leave, || others.lookup().count(&one_topic).is_ok());
     })?);
     let names: Vec<TopicName> = names.to_vec();
     threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);

@@ -34,8 +34,18 @@ pub(super) struct Contact {
 const CALM: Duration = Duration::from_secs(20);
 const ALARMED: Duration = Duration::from_secs(1);
 
-/// Watches until `leaving` is closed, or a client has reached no broker for `patience`.
-pub(super) fn watch(mut contacts: Vec<Contact>, events: &Events, patience: Duration, leaving: &Receiver<()>) {
+/// The bound of one question.
+const ASK: Duration = Duration::from_secs(5);
+
+/// Watches until `leaving` is closed, or a client has reached no broker for `patience` while others are answered:
+/// `others_reach` asks by a client that is made when it has to be. When nobody is answered, waiting is all there is.
+pub(super) fn watch(
+    mut contacts: Vec<Contact>,
+    events: &Events,
+    patience: Duration,
+    leaving: &Receiver<()>,
+    others_reach: impl Fn() -> bool,
+) {
     let mut asked = Instant::now();
     while let Err(RecvTimeoutError::Timeout) = leaving.recv_timeout(ALARMED) {
         let silent = contacts.iter().any(|contact| contact.silent_since.is_some());
@@ -43,7 +53,13 @@ pub(super) fn watch(mut contacts: Vec<Contact>, events: &Events, patience: Durat
             continue;
         }
         asked = Instant::now();
-        if let Some((what, silence)) = contacts.iter_mut().find_map(|contact| contact.ask(patience)) {
+        contacts.iter_mut().for_each(Contact::ask);
+        if contacts.iter().all(|contact| contact.silent_since.is_none()) {
+            continue;
+        }
+        if !others_reach() {
+            contacts.iter_mut().for_each(Contact::begin_anew);
+        } else if let Some((what, silence)) = contacts.iter().find_map(|contact| contact.silent_for(patience)) {
             let why = format!("{what} has reached no broker for {} s", silence.as_secs());
             return events.send(Event::Ended(failed(Failure::Down, "being a member", why)));
         }
@@ -51,12 +67,21 @@ pub(super) fn watch(mut contacts: Vec<Contact>, events: &Events, patience: Durat
 }
 
 impl Contact {
-    fn ask(&mut self, patience: Duration) -> Option<(&str, Duration)> {
-        if (self.reaches)(ALARMED) {
+    fn ask(&mut self) {
+        if (self.reaches)(ASK) {
             self.silent_since = None;
-            return None;
+        } else {
+            self.silent_since.get_or_insert_with(Instant::now);
         }
-        let silence = self.silent_since.get_or_insert_with(Instant::now).elapsed();
+    }
+
+    /// Silence counts from now on only.
+    fn begin_anew(&mut self) {
+        self.silent_since = self.silent_since.map(|_| Instant::now());
+    }
+
+    fn silent_for(&self, patience: Duration) -> Option<(&str, Duration)> {
+        let silence = self.silent_since?.elapsed();
         (silence >= patience).then_some((self.what.as_str(), silence))
     }
 }
@@ -83,12 +108,14 @@ mod tests {
 
     #[test]
     fn gives_up_what_stays_silent_and_forgives_what_comes_back() {
-        let mut answers = [false, true, false, false].into_iter();
+        let mut answers = [false, true, false].into_iter();
         let mut flaky = contact(move |_| answers.next().unwrap());
-        assert!(flaky.ask(Duration::from_secs(60)).is_none() && flaky.silent_since.is_some());
-        assert!(flaky.ask(Duration::ZERO).is_none() && flaky.silent_since.is_none());
-        assert!(flaky.ask(Duration::from_secs(60)).is_none());
-        assert_eq!(flaky.ask(Duration::ZERO).unwrap().0, "a client");
+        flaky.ask();
+        assert!(flaky.silent_for(Duration::from_secs(60)).is_none() && flaky.silent_since.is_some());
+        flaky.ask();
+        assert!(flaky.silent_for(Duration::ZERO).is_none());
+        flaky.ask();
+        assert_eq!(flaky.silent_for(Duration::ZERO).unwrap().0, "a client");
     }
 
     #[tokio::test]
@@ -96,7 +123,13 @@ mod tests {
         let (events, mut taken) = channel::events(1);
         let (leave, leaving) = mpsc::channel();
         events.fail(failed(Failure::Down, "reading", "all brokers are down"));
-        let watched = std::thread::spawn(move || watch(vec![contact(|_| false)], &events, Duration::ZERO, &leaving));
+        // Nobody is answered at first: then it is nothing to give up for.
+        let mut outage = [false, false, true].into_iter();
+        let outage = std::sync::Mutex::new(move || outage.next().unwrap_or(true));
+        let watched = std::thread::spawn(move || {
+            let others_reach = || outage.lock().unwrap()();
+            watch(vec![contact(|_| false)], &events, Duration::ZERO, &leaving, others_reach);
+        });
         assert!(matches!(taken.next().await.unwrap().0, Err(error) if error.kind == Failure::Down));
         assert!(matches!(taken.next().await.unwrap().0, Ok(Event::Ended(_))));
         watched.join().unwrap();
@@ -108,6 +141,6 @@ mod tests {
         let (events, _taken) = channel::events(1);
         let (leave, leaving) = mpsc::channel();
         drop(leave);
-        watch(vec![contact(|_| panic!("asked"))], &events, Duration::ZERO, &leaving);
+        watch(vec![contact(|_| panic!("asked"))], &events, Duration::ZERO, &leaving, || panic!("asked"));
     }
 }

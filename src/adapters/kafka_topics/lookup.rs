@@ -201,7 +201,9 @@ impl Lookup {
     /// The next question is asked by new clients: one that has lost its brokers may have done so for good.
     fn lost(&self, error: PortError) -> PortError {
         if error.kind != Failure::Refused {
-            lock(&self.clients).clear();
+            // They are closed after the lock is let go: that may take a while.
+            let clients = std::mem::take(&mut *lock(&self.clients));
+            drop(clients);
         }
         error
     }

@@ -66,6 +66,10 @@ impl Owned {
         self.metadata = None;
     }
 
+    pub(super) fn has_left(&self) -> bool {
+        self.left
+    }
+
     /// The metadata that `batch` is to be committed with, if it names only what it owns; else why not.
     pub(super) fn admit(&self, batch: &Batch) -> Result<Metadata, String> {
         if self.left {

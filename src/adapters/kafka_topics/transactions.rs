@@ -11,7 +11,7 @@ use super::{
     Settings,
     delivery::{Batch, Deliveries, Following, send, settle},
     error::{asking, failed},
-    ownership::Metadata,
+    ownership::{Metadata, Ownerships},
 };
 use crate::{
     domain::record::Output,
@@ -39,12 +39,14 @@ enum Stage {
 pub(super) struct Transactions {
     settings: Settings,
     group: String,
+    /// Once they are left, another member of this instance may use the same id: its producer must not be fenced.
+    ownerships: Ownerships,
     producer: Option<Following>,
 }
 
 impl Transactions {
-    pub(super) fn new(settings: Settings, group: &str) -> Self {
-        Self { settings, group: group.to_owned(), producer: None }
+    pub(super) fn new(settings: Settings, group: &str, ownerships: Ownerships) -> Self {
+        Self { settings, group: group.to_owned(), ownerships, producer: None }
     }
 
     /// The next commit gets a new producer, which ends what the old one left open.
@@ -68,7 +70,9 @@ impl Transactions {
         }
         // What is open holds up everybody who reads stable positions until a new producer of the same id ends it.
         drop(producer);
-        self.producer = self.make().ok();
+        if !self.ownerships.lock().has_left() {
+            self.producer = self.make().ok();
+        }
         Err(CommitError::Failed(self.unknown(stage, &error)))
     }
 

@@ -169,11 +169,7 @@ impl Fetcher {
         let mut backoff = Backoff::new(self.limits.backoff, self.limits.backoff_max);
         let mut attempt = 1;
         loop {
-            let begun = Instant::now();
-            let page = self.page_once(asking, endpoint).await;
-            let outcome = page.as_ref().map_or_else(|failure| failure.trouble.name(), |_| "ok");
-            self.metrics.fetched(endpoint.name(), outcome, begun.elapsed());
-            let failure = match page {
+            let failure = match self.page_once(asking, endpoint).await {
                 Ok(page) => {
                     self.gate.answered();
                     return Ok(page);
@@ -198,16 +194,26 @@ impl Fetcher {
     async fn page_once(&self, asking: &Asking<'_>, endpoint: Endpoint) -> Result<Page, FailedFetch> {
         let part = asking.hold.part();
         let passage = self.gate.enter(asking.hold).await;
+        let begun = Instant::now();
         let answer: Result<Answer, NoAnswer> = self.api.get_within(endpoint, asking.token, &part).await;
+        let took = begun.elapsed();
         asking.hold.leave(passage);
+        let page = self.read(answer);
+        let outcome = page.as_ref().map_or_else(|failure| failure.trouble.name(), |_| "ok");
+        self.metrics.fetched(endpoint.name(), outcome, took);
+        if page.is_ok() {
+            part.keep();
+        }
+        page
+    }
+
+    fn read(&self, answer: Result<Answer, NoAnswer>) -> Result<Page, FailedFetch> {
         let now_ms = self.clock.now_ms();
         let answer = answer.map_err(|error| FailedFetch::no_answer(&error, now_ms))?;
         if let Some(retry_after) = answer.retry_after.filter(|_| matches!(answer.status, 429 | 503)) {
             self.gate.hold(retry_after);
         }
-        let page = answer::read(&answer, self.limits.depth_max, now_ms)?;
-        part.keep();
-        Ok(page)
+        answer::read(&answer, self.limits.depth_max, now_ms)
     }
 }
 
