@@ -90,7 +90,9 @@ impl Engine {
             let mut engine = Self::new(parts, consumer, committer);
             let result = engine.turn_until_drained().await;
             engine.tasks.abort(|_| true);
-            engine.await_commit().await;
+            if engine.membership_ended {
+                engine.await_commit().await;
+            }
             engine.consumer.leave().await;
             if result.is_err() || !engine.membership_ended {
                 return result;
