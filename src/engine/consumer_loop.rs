@@ -9,6 +9,7 @@ use super::{
     commit::{self, InFlight},
     dead_letter::DeadLetters,
     handler::Handler,
+    membership,
     partitions::Partitions,
     progress::{PartitionProgress, Progress},
     suspension::{Backoff, Suspension},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::record::TopicName,
-    ports::{Clock, Committer, Consumer, Dependency, Failure, Ownership, PortError, Topics},
+    ports::{Clock, Committer, Consumer, Dependency, Ownership, PortError, Topics},
     telemetry::{Label, Metrics, Tracing},
 };
 
@@ -86,7 +87,7 @@ impl Engine {
     /// When the topics refuse the group or its topics; not when a dependency is away.
     pub async fn run(mut parts: Parts) -> Result<(), PortError> {
         loop {
-            let Some((consumer, committer)) = join(&parts).await? else { return Ok(()) };
+            let Some((consumer, committer)) = membership::join(&parts).await? else { return Ok(()) };
             let mut engine = Self::new(parts, consumer, committer);
             let result = engine.turn_until_drained().await;
             engine.tasks.abort(|_| true);
@@ -127,17 +128,6 @@ impl Engine {
             moved_at_ms: now_ms,
             stall_reported: false,
             dirty: true,
-        }
-    }
-
-    /// The last commit, for a while: what is proved next comes after it, whatever becomes of it.
-    async fn await_commit(&mut self) {
-        let clock = Arc::clone(&self.parts.clock);
-        tokio::select! {
-            biased;
-            result = commit::done(&mut self.in_flight), if self.in_flight.is_some() => self.on_commit(result),
-            () = clock.sleep(self.parts.limits.drain), if self.in_flight.is_some() => {}
-            else => {}
         }
     }
 
@@ -270,33 +260,4 @@ impl Engine {
             progress.moved_at_ms = self.moved_at_ms;
         });
     }
-}
-
-/// Joins, for as long as it takes; `None` when the shutdown came first.
-async fn join(parts: &Parts) -> Result<Option<(Box<dyn Consumer>, Arc<dyn Committer>)>, PortError> {
-    let mut backoff = Backoff::new(parts.limits.probe_min, parts.limits.probe_max);
-    let mut random = parts.random.clone();
-    let mut told = false;
-    while !parts.shutdown.is_cancelled() {
-        match parts.topics.join(&parts.group, &parts.consumes).await {
-            Ok(membership) => return Ok(Some((membership.consumer, membership.committer))),
-            Err(error) if error.kind == Failure::Refused => return Err(error),
-            Err(error) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(pipeline = parts.pipeline, %error, "cannot join the group; trying again");
-                }
-                parts.progress.turned(parts.clock.now_ms());
-                parts.progress.update(|progress| {
-                    progress.waiting_for.get_or_insert((error.dependency, parts.clock.now_ms()));
-                });
-            }
-        }
-        let delay_ms = u64::try_from(backoff.next_ms(&mut random)).unwrap_or(1);
-        tokio::select! {
-            biased;
-            () = parts.shutdown.cancelled() => return Ok(None),
-            () = parts.clock.sleep(Duration::from_millis(delay_ms)) => {}
-        }
-    }
-    Ok(None)
 }

@@ -10,14 +10,7 @@ impl Engine {
             Ok(event) => event,
             Err(error) if error.kind == Failure::Refused => return Err(error),
             Err(error) => {
-                if self.reading_failed.is_none() {
-                    tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
-                }
-                self.reading_failed.get_or_insert((error.dependency, self.parts.clock.now_ms()));
-                let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
-                self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
-                let forgive_ms = i64::try_from(self.parts.limits.probe_max.as_millis() * 2).unwrap_or(i64::MAX);
-                self.reading_forgiven_ms = self.consumer_due_ms.saturating_add(forgive_ms);
+                self.on_failed_read(&error);
                 return Ok(());
             }
         };
@@ -65,6 +58,18 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// It is told once, and tried again after a delay that grows.
+    fn on_failed_read(&mut self, error: &PortError) {
+        if self.reading_failed.is_none() {
+            tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot read; trying again");
+        }
+        self.reading_failed.get_or_insert((error.dependency, self.parts.clock.now_ms()));
+        let delay_ms = self.consumer_backoff.next_ms(&mut self.parts.random);
+        self.consumer_due_ms = self.parts.clock.now_ms() + delay_ms;
+        let forgive_ms = i64::try_from(self.parts.limits.probe_max.as_millis() * 2).unwrap_or(i64::MAX);
+        self.reading_forgiven_ms = self.consumer_due_ms.saturating_add(forgive_ms);
     }
 
     /// Commits from now on name `ownership`.

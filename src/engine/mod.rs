@@ -13,6 +13,7 @@ mod consumer_loop;
 pub mod dead_letter;
 mod events;
 pub mod handler;
+mod membership;
 mod partitions;
 pub mod progress;
 mod start;

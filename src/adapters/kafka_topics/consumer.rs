@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 
 use super::{
     KafkaTopics, Settings,
-    channel::{Command, Readers, Taken, events},
+    channel::{Command, Events, Readers, Taken, events},
     committer::KafkaCommitter,
     contact::{self, Contact},
     context::{Plain, PlainClient},
@@ -71,12 +71,8 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     let client = joined_client(settings, group, member, names)?;
     let committer = KafkaCommitter::new(topics.clone(), group, ownerships.clone(), Arc::downgrade(&client));
     contacts.push(contact(format!("the member of group {group}"), Arc::downgrade(&client), &names[0]));
-    let (watching, told_to_leave) = mpsc::channel();
-    let patience = settings.contact_timeout;
-    let (others, one_topic) = (topics.clone(), names[0].clone());
-    threads.push(spawn(format!("kafka watch {group}"), move || {
-        contact::watch(contacts, &events, patience, &told_to_leave, || others.lookup().count(&one_topic).is_ok());
-    })?);
+    let (watching, watcher) = watch(topics, group, names[0].clone(), contacts, events)?;
+    threads.push(watcher);
     let names: Vec<TopicName> = names.to_vec();
     threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);
     let consumer = KafkaConsumer {
@@ -92,6 +88,22 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
         threads,
     };
     Ok(Membership { consumer: Box::new(consumer), committer: Arc::new(committer) })
+}
+
+/// Watches until what is returned is dropped.
+fn watch(
+    topics: &KafkaTopics,
+    group: &str,
+    one_topic: TopicName,
+    contacts: Vec<Contact>,
+    events: Events,
+) -> Result<(mpsc::Sender<()>, JoinHandle<()>), PortError> {
+    let (watching, told_to_leave) = mpsc::channel();
+    let (others, patience) = (topics.clone(), topics.settings().contact_timeout);
+    let watcher = spawn(format!("kafka watch {group}"), move || {
+        contact::watch(contacts, &events, patience, &told_to_leave, || others.lookup().count(&one_topic).is_ok());
+    })?;
+    Ok((watching, watcher))
 }
 
 /// Does not keep the client: it ends with its thread.
