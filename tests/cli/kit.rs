@@ -4,11 +4,12 @@ use std::{
     fs,
     io::Write as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use serde_json::Value;
 use tempfile::TempDir;
+
+pub use super::ran::Ran;
 
 /// A working directory of its own for the binary, without any settings of this machine.
 pub struct Place(TempDir);
@@ -44,27 +45,5 @@ impl Place {
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
         Ran(child.wait_with_output().unwrap())
-    }
-}
-
-pub struct Ran(pub Output);
-
-impl Ran {
-    pub fn stdout(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).unwrap()
-    }
-
-    pub fn stderr(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).unwrap()
-    }
-
-    #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.0.status.code(), Some(code), "stdout: {}\nstderr: {}", self.stdout(), self.stderr());
-        self
-    }
-
-    pub fn lines(&self) -> Vec<Value> {
-        self.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

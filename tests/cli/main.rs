@@ -5,6 +5,8 @@
 
 mod hash;
 mod kit;
+#[path = "../process/ran.rs"]
+mod ran;
 mod records;
 mod settings;
 mod tokens;

@@ -100,6 +100,15 @@ pub async fn two_members(kafka: &Kafka) -> (Member, Member) {
     (first, second)
 }
 
+/// The only member of its group, with the three partitions of `t`, which it owns; there are records in them.
+pub async fn sole_member(topics: &impl Topics) -> (Member, Vec<TopicPartition>) {
+    fill(topics, "t").await;
+    let mut member = Member::join(topics, &["t"]).await;
+    soon("all", member.until_it_owns(3)).await;
+    let owned = member.owned.clone();
+    (member, owned)
+}
+
 /// Commits until the group has settled: while it rebalances, `NotOwner` is the ordinary answer.
 pub async fn commit_when_settled(member: &mut Member, of: &[TopicPartition], offset: i64, text: &str) {
     let committing = async {

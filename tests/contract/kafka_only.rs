@@ -18,7 +18,7 @@ use rdkafka::{
 
 use crate::{
     kafka::Kafka,
-    kafka_member::{Member, commit_when_settled, fill, note, two_members},
+    kafka_member::{Member, commit_when_settled, fill, note, sole_member, two_members},
     storage::{TopicsStorage as _, soon},
     topics::{output, partition, read_when_there, values},
 };
@@ -104,10 +104,7 @@ async fn a_fenced_producer_is_made_anew() {
     let settings = kafka.settings();
     let id = format!("{}.{}", kafka.prefixed("g"), settings.instance);
     let topics = kafka.process(settings);
-    fill(&topics, "t").await;
-    let mut member = Member::join(&topics, &["t"]).await;
-    soon("all", member.until_it_owns(3)).await;
-    let owned = member.owned.clone();
+    let (mut member, owned) = sole_member(&topics).await;
     member.commit(&owned, 1, note("before")).await.unwrap();
     let brokers = kafka.brokers().to_owned();
     let newer = tokio::task::spawn_blocking(move || {
@@ -129,10 +126,7 @@ async fn a_fenced_producer_is_made_anew() {
 async fn refuses_what_would_spoil_a_whole_batch() {
     let kafka = Kafka::new().await;
     let topics = kafka.process(kafka.settings());
-    fill(&topics, "t").await;
-    let mut member = Member::join(&topics, &["t"]).await;
-    soon("all", member.until_it_owns(3)).await;
-    let owned = member.owned.clone();
+    let (mut member, owned) = sole_member(&topics).await;
     let refusals = [
         member.commit(&owned, 1, vec![output("out", Some("k"), &"x".repeat(5 << 20))]).await,
         member.commit(&owned, -1, note("no offset")).await,
@@ -157,9 +151,7 @@ async fn refuses_what_would_spoil_a_whole_batch() {
 async fn an_offset_that_is_not_there_is_told() {
     let kafka = Kafka::new().await;
     let topics = kafka.process(kafka.settings());
-    fill(&topics, "t").await;
-    let mut member = Member::join(&topics, &["t"]).await;
-    soon("all", member.until_it_owns(3)).await;
+    let (mut member, _) = sole_member(&topics).await;
     member.consumer.start(&partition("t", 1), 999).await.unwrap();
     let error = soon("the error", member.consumer.next()).await.unwrap_err();
     assert_eq!(error.kind, Failure::Refused);
@@ -231,10 +223,7 @@ async fn one_member_reads_two_topics_and_commits_both_at_once() {
 async fn without_transactions_records_come_first() {
     let kafka = Kafka::new().await;
     let topics = kafka.process(Settings { transactions: false, ..kafka.settings() });
-    fill(&topics, "t").await;
-    let mut member = Member::join(&topics, &["t"]).await;
-    soon("all", member.until_it_owns(3)).await;
-    let owned = member.owned.clone();
+    let (mut member, owned) = sole_member(&topics).await;
     member.commit(&owned, 2, note("once")).await.unwrap();
     assert_eq!(member.consumer.committed(&owned[..1]).await.unwrap()[0].offset, 2);
     assert_eq!(values(&read_when_there(&kafka.topics().await, "out", 1).await), ["once"]);
@@ -264,10 +253,7 @@ async fn the_ends_of_transactions_are_no_backlog() {
 async fn commit_latency() {
     let kafka = Kafka::new().await;
     let topics = kafka.process(kafka.settings());
-    fill(&topics, "t").await;
-    let mut member = Member::join(&topics, &["t"]).await;
-    soon("all", member.until_it_owns(3)).await;
-    let owned = member.owned.clone();
+    let (member, owned) = sole_member(&topics).await;
     for (what, outputs) in [("positions alone", 0), ("1 record", 1), ("100 records", 100)] {
         let mut times = Vec::new();
         for n in 0..200 {

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use passflow::{
-    adapters::memory::{Chaos, CommitOdds, ConsumerOdds, Odds, Span},
+    adapters::memory::{Chaos, ConsumerOdds, Odds, Span},
     domain::record::{Output, Record},
     engine::{
         Limits,
@@ -93,7 +93,7 @@ impl Rig {
 }
 
 /// `slow` takes ten seconds, the rest one millisecond.
-fn timed(value: String) -> BoxFuture<'static, Result<Step, Halt>> {
+pub fn timed(value: String) -> BoxFuture<'static, Result<Step, Halt>> {
     Box::pin(async move {
         sleep(if value.starts_with("slow") { secs(10) } else { Duration::from_millis(1) }).await;
         done(&value)
@@ -262,52 +262,4 @@ fn a_record_that_does_not_move_is_reported_once() {
     let reports: Vec<&str> = text.lines().filter(|line| line.contains("nothing moves")).collect();
     assert_eq!(reports.len(), 1, "{text}");
     assert!(reports[0].contains("ERROR") && reports[0].contains("in/"), "{reports:?}");
-}
-
-#[test]
-fn after_a_failed_commit_records_are_read_again_and_their_outputs_leave_once() {
-    let failures = [
-        CommitOdds { aborted: 1.0, ..CommitOdds::default() },
-        CommitOdds { lost: 1.0, ..CommitOdds::default() },
-        CommitOdds { down: 1.0, ..CommitOdds::default() },
-    ];
-    for commits in failures {
-        run(async {
-            let rig = Rig::usual(timed);
-            rig.kit.settle_started().await;
-            rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds { commits: commits.clone(), ..Odds::default() });
-            for number in 0..5 {
-                rig.put("k", &number.to_string());
-            }
-            sleep(secs(30)).await;
-            rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds::default());
-            sleep(secs(60)).await;
-            rig.kit.settle().await;
-            assert_eq!(rig.out(), ["0", "1", "2", "3", "4"], "{commits:?}");
-            assert!(rig.kit.process.as_ref().unwrap().progress[0].snapshot().retaken > 0);
-        });
-    }
-}
-
-#[test]
-fn a_membership_that_ends_is_joined_anew_and_loses_and_repeats_nothing() {
-    run(async {
-        let rig = Rig::usual(timed);
-        rig.kit.settle_started().await;
-        let consumer = ConsumerOdds { ended: 0.3, ..ConsumerOdds::default() };
-        rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds { consumer, ..Odds::default() });
-        for number in 0..20 {
-            rig.put("k", &number.to_string());
-            sleep(secs(2)).await;
-        }
-        rig.kit.process.as_ref().unwrap().chaos.set_odds(Odds::default());
-        rig.kit.settle().await;
-        assert_eq!(rig.out(), (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
-    });
-}
-
-impl Kit {
-    async fn settle_started(&self) {
-        sleep(secs(1)).await;
-    }
 }

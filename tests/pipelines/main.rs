@@ -13,4 +13,5 @@ mod kit;
 #[path = "../kit/process.rs"]
 mod process;
 mod requests;
+mod rereading;
 mod ticks;

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,6 +13,10 @@ use passflow::simulator::{self, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+mod ran;
+
+pub use ran::Ran;
 
 /// A simulated Bytemark that is served as long as this lives.
 pub struct Bytemark {
@@ -252,28 +256,5 @@ pub fn wait_within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool)
     while !is_so() {
         assert!(begin.elapsed() < bound, "waited {bound:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// How a command ended.
-pub struct Ran(Output);
-
-impl Ran {
-    pub fn stdout(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).unwrap()
-    }
-
-    pub fn stderr(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).unwrap()
-    }
-
-    #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.0.status.code(), Some(code), "stdout: {}\nstderr: {}", self.stdout(), self.stderr());
-        self
-    }
-
-    pub fn lines(&self) -> Vec<Value> {
-        self.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
