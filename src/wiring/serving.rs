@@ -46,22 +46,10 @@ impl Serving {
         Ok(serving)
     }
 
-    /// An address that nobody asked for may be taken: several instances on one machine do not need it.
     async fn listen(&mut self, listener: &HttpListener) -> Result<(), Error> {
-        let HttpListener { addr, token, is_default } = listener;
-        let bound = match TcpListener::bind(addr).await {
-            Ok(bound) => bound,
-            Err(error) if *is_default => {
-                tracing::warn!(%addr, %error, "can't listen for the console; set PASSFLOW_HTTP_ADDR to have one");
-                return Ok(());
-            }
-            Err(error) => {
-                let how = "set PASSFLOW_HTTP_ADDR to another address, or to `off`";
-                return Err(Error::Other(format!("can't listen on {addr} for the console: {error}; {how}")));
-            }
-        };
-        tracing::info!(addr = %bound.local_addr().unwrap_or(*addr), "the console listens");
-        let (console, token) = (Arc::clone(&self.console), token.clone());
+        let Some(bound) = bind(listener).await? else { return Ok(()) };
+        tracing::info!(addr = %bound.local_addr().unwrap_or(listener.addr), "the console listens");
+        let (console, token) = (Arc::clone(&self.console), listener.token.clone());
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = console::serve(bound, console, token.as_ref()).await {
                 tracing::error!(%error, "the console has ended");
@@ -94,6 +82,21 @@ impl Drop for Serving {
     }
 }
 
+/// An address that nobody asked for may be taken: several instances on one machine do not need it.
+async fn bind(HttpListener { addr, is_default, .. }: &HttpListener) -> Result<Option<TcpListener>, Error> {
+    match TcpListener::bind(addr).await {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) if *is_default => {
+            tracing::warn!(%addr, %error, "can't listen for the console; set PASSFLOW_HTTP_ADDR to have one");
+            Ok(None)
+        }
+        Err(error) => {
+            let how = "set PASSFLOW_HTTP_ADDR to another address, or to `off`";
+            Err(Error::Other(format!("can't listen on {addr} for the console: {error}; {how}")))
+        }
+    }
+}
+
 /// One cheap question to each store that these pipelines need.
 fn probes(store: &Store, names: &Names, pipelines: &[Pipeline]) -> Vec<Probe> {
     let reads_users = pipelines.iter().any(|pipeline| matches!(pipeline.kind, Kind::Passes(_) | Kind::Ticks(_)));
@@ -119,4 +122,33 @@ fn probes(store: &Store, names: &Names, pipelines: &[Pipeline]) -> Vec<Probe> {
         probes.push(Probe { dependency: Dependency::Tokens, ask: Box::new(ask_tokens) });
     }
     probes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_an_error_only_where_somebody_asked_for_it() {
+        let free = HttpListener { addr: ([127, 0, 0, 1], 0).into(), token: None, is_default: true };
+        let other = bind(&free).await.unwrap().unwrap();
+        let taken = HttpListener { addr: other.local_addr().unwrap(), ..free };
+        assert!(bind(&taken).await.unwrap().is_none());
+        let asked_for = bind(&HttpListener { is_default: false, ..taken }).await.unwrap_err().to_string();
+        assert!(asked_for.contains("PASSFLOW_HTTP_ADDR"), "{asked_for}");
+    }
+
+    #[tokio::test]
+    async fn readiness_asks_only_for_what_the_pipelines_need() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipelines = crate::settings::all_pipelines(&dir.path().join("none")).unwrap();
+        let names = Names::of(&pipelines);
+        let store = crate::wiring::embedded::open(dir.path(), &names).await.unwrap();
+        let asked = |kind: &str| {
+            let chosen: Vec<Pipeline> = pipelines.iter().filter(|it| it.name == kind).cloned().collect();
+            probes(&store, &names, &chosen).iter().map(|probe| probe.dependency).collect::<Vec<_>>()
+        };
+        assert_eq!(asked("token_changes"), [Dependency::Topics]);
+        assert_eq!(asked("passes"), [Dependency::Topics, Dependency::Documents, Dependency::Tokens]);
+    }
 }

@@ -137,7 +137,7 @@ impl KafkaTopics {
         blocking("waiting for topics", move || made.iter().try_for_each(|topic| this.until_known(topic))).await
     }
 
-    /// The brokers hear of a new topic some time after it was made.
+    /// The brokers hear of a new topic some time after it was made, and tell nobody: they are asked again and again.
     fn until_known(&self, topic: &TopicName) -> Result<(), PortError> {
         let deadline = Instant::now() + self.settings().call_timeout;
         while self.lookup().ranges(topic)?.is_empty() {

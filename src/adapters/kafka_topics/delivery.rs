@@ -114,6 +114,7 @@ pub(super) fn send(
             return Err(error);
         }
         record = again;
+        // The driver does not say when there is room again.
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -122,7 +123,7 @@ pub(super) fn send(
 /// 100 ms.
 pub(super) fn settle(producer: &Following, batch: &Batch, deadline: Instant) -> Result<(), KafkaError> {
     batch.wait(deadline)?;
-    // A record counts for a moment after it was answered for.
+    // A record counts for a moment after it was answered for; nothing tells when that is over.
     while producer.in_flight_count() > 0 {
         if Instant::now() >= deadline {
             return Err(KafkaError::Flush(Code::OperationTimedOut));

@@ -166,6 +166,7 @@ impl Lookup {
             match found_offsets(&client, list.clone(), self.settings.call_timeout) {
                 Ok(found) => break found,
                 Err(error) if has_no_leader(&error) && Instant::now() < deadline => {
+                    // Nobody tells when there is one.
                     thread::sleep(Duration::from_millis(20));
                 }
                 Err(error) => return Err(self.lost(asking(&error, doing()))),
