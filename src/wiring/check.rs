@@ -7,8 +7,8 @@ use crate::{
         bytemark_http::{BytemarkHttp, Limits},
         system_clock::SystemClock,
     },
-    ports::{Documents as _, Tokens as _},
-    settings::{Connections, Kafka, Names, Servers},
+    ports::{Documents as _, ParkingEvents as _, Tokens as _},
+    settings::{Connections, Kafka, Kind, Names, Pipeline, Servers},
 };
 
 use super::{Error, missing_topics, open_store, plans, servers};
@@ -34,7 +34,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Whether topics, documents and tokens can be used: the servers that are named, or else the embedded store.
-pub async fn store(connections: &Connections, names: &Names) -> Vec<Finding> {
+pub async fn store(connections: &Connections, names: &Names, pipelines: &[Pipeline]) -> Vec<Finding> {
     let Servers { kafka, mongodb, mysql } = &connections.servers;
     if !connections.servers.is_any() {
         return vec![embedded(connections, names).await];
@@ -47,6 +47,10 @@ pub async fn store(connections: &Connections, names: &Names) -> Vec<Finding> {
     if let Some(uri) = mongodb {
         let what = format!("MongoDB, documents in {}.{}", names.cache_database, names.cache_collection);
         findings.push(Finding::new(what, within(documents(uri.expose(), names)).await));
+        if pipelines.iter().any(|pipeline| matches!(pipeline.kind, Kind::ParkingEvents(_))) {
+            let what = format!("MongoDB, parking events in {}.{}", names.parking_database, names.parking_collection);
+            findings.push(Finding::new(what, within(parking(uri.expose(), names)).await));
+        }
     }
     if let Some(url) = mysql {
         let what = format!("MySQL, tokens in {}", names.token_table);
@@ -76,9 +80,15 @@ async fn topics(kafka: &Kafka, names: &Names) -> Result<String, Error> {
 }
 
 async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
-    let documents = servers::documents(uri, names).await?;
+    let documents = servers::documents(&servers::connect(uri).await?, names);
     let one = documents.users(None, 1).await?;
     Ok(if one.is_empty() { "answers; there are no documents yet" } else { "answers" }.to_owned())
+}
+
+async fn parking(uri: &str, names: &Names) -> Result<String, Error> {
+    // There is none of this id: an event without one is named after its record.
+    servers::parking(&servers::connect(uri).await?, names).event("").await?;
+    Ok("answers".to_owned())
 }
 
 async fn tokens(url: &str, names: &Names) -> Result<String, Error> {

@@ -24,6 +24,7 @@ use crate::{
         until_end::{self, End, Watched},
     },
     pipelines::{
+        parking_events::ParkingEvents,
         passes::{Passes, Store as PassStore, fetch::Fetcher, gate::Gate},
         ticks::Ticks,
     },
@@ -37,6 +38,9 @@ const RECORD_BYTES_MAX: usize = 1_048_588;
 
 /// Questions to a store that go out together.
 const BATCH_MAX: usize = 256;
+
+/// Parking events that are stored together.
+const PARKING_BATCH_MAX: usize = 512;
 
 /// What pipelines are put together from.
 pub struct Surroundings {
@@ -103,9 +107,10 @@ impl Running {
                 let passes = self.passes(surroundings, pipeline, settings, dead_letters.clone(), seed).await?;
                 (consumes, Arc::new(passes))
             }
-            Kind::ParkingEvents(_) => {
-                tracing::warn!(pipeline = pipeline.name, "parking events are not handled by this version; left out");
-                return Ok(());
+            Kind::ParkingEvents(settings) => {
+                let (rules, events) = (configs::parking_rules(settings), Arc::clone(&store.parking));
+                let parking = ParkingEvents::new(rules, events, Arc::clone(&self.clock), PARKING_BATCH_MAX);
+                (vec![topic(&settings.topic)], Arc::new(parking))
             }
         };
         let progress = Progress::default();

@@ -9,6 +9,7 @@ mod kills;
 #[path = "../kill/life.rs"]
 mod life;
 mod mongoose;
+mod parking;
 mod path;
 #[path = "../process/mod.rs"]
 mod process;
