@@ -123,6 +123,16 @@ impl Kind {
         }
     }
 
+    /// The topics that it reads or writes, dead letters aside.
+    pub(super) fn topics(&self) -> Vec<&str> {
+        match self {
+            Self::TokenChanges(settings) => vec![&settings.topic, &settings.requests_topic],
+            Self::Ticks(settings) => vec![&settings.topic, &settings.requests_topic],
+            Self::Passes(settings) => vec![&settings.topic, &settings.retry_topic, &settings.ticket_changed_topic],
+            Self::ParkingEvents(settings) => vec![&settings.topic],
+        }
+    }
+
     /// The topic that it reads.
     pub fn topic(&self) -> &str {
         match self {
