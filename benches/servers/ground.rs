@@ -154,7 +154,8 @@ fn write_pipelines(dir: &Path, id: &str, ticks: &str) {
         "passes.toml",
         format!(
             "group = \"{id}.passes\"\ntopic = \"{id}.requests\"\nretry_topic = \"{id}.retry\"\n\
-             ticket_changed_topic = \"{id}.changed\"\ncache_database = \"{id}\"\n"
+             ticket_changed_topic = \"{id}.changed\"\ncache_database = \"{id}\"\n{}",
+            std::env::var("BENCH_PASSES").unwrap_or_default()
         ),
     );
     write(

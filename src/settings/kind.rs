@@ -171,7 +171,7 @@ impl Ticks {
             max_age: table.duration("max_age", minutes(60), seconds(1)..=days(30)),
             spread: table.duration("spread", seconds(0), seconds(0)..=days(1)),
             ahead: table.duration("ahead", seconds(5), millis(100)..=hours(1)),
-            page: table.number("page", "users", 1000, 1..=100_000),
+            page: table.number("page", "users", 5000, 1..=100_000),
         }
     }
 }
