@@ -39,7 +39,7 @@ async fn a_topics_own_limit_is_known_and_batches_stay_below_it() {
     let kafka = Kafka::new().await;
     let (topics, inner, name) = limited(&kafka, Settings::new(kafka.brokers())).await;
     assert_eq!(inner.record_sizes(std::slice::from_ref(&name)).await.unwrap(), [(name, LIMIT)]);
-    let (mut member, owned) = sole_member(&topics).await;
+    let (member, owned) = sole_member(&topics).await;
     // Together they are several times the limit.
     let records = || (0..100).map(|_| output("out", Some("k"), &"x".repeat(1000))).collect::<Vec<_>>();
     member.commit(&owned, 1, records()).await.unwrap();

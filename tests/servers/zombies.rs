@@ -112,7 +112,7 @@ fn tell(story: impl FnOnce(&mut Lives<'_>, &str)) {
 #[test]
 fn an_instance_that_stood_still_while_another_took_its_work_does_no_harm() {
     tell(|lives, _| {
-        for _ in 0..story::kills(20).div_ceil(5) {
+        for _ in 0..story::kills(20).div_ceil(10) {
             lives.one_stands_in_for_a_zombie();
         }
     });
