@@ -26,6 +26,7 @@ pub mod oracle;
 pub mod running;
 mod servers;
 mod serving;
+mod sizes;
 mod topic_plans;
 
 pub use self::topic_plans::{Planned, plans};
@@ -61,6 +62,9 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Makes the documented topics that are missing, and tells how the others differ. Nothing that exists is altered.
     async fn create(&self) -> Result<Vec<TopicReport>, PortError>;
+
+    /// The largest record that each topic takes now, in bytes; where nothing is told, what any takes.
+    async fn record_sizes(&self) -> Result<Vec<(TopicName, usize)>, PortError>;
 
     /// Removes records of `topic` that were put before this time (ms since 1970); tells how many.
     async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError>;

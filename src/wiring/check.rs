@@ -8,7 +8,7 @@ use crate::{
         system_clock::SystemClock,
     },
     domain::record::TopicName,
-    ports::{Documents as _, Tokens as _},
+    ports::{Documents as _, Failure, PortError, Tokens as _},
     settings::{Connections, Kafka, Names, Pipeline, Servers},
 };
 
@@ -69,11 +69,20 @@ async fn within(tried: impl Future<Output = Result<String, Error>>) -> Result<St
 
 async fn topics(kafka: &Kafka, needed: &[TopicName]) -> Result<String, Error> {
     let topics = servers::topics(kafka)?;
-    let missing = missing_topics(&topics, needed).await?;
+    let missing = missing_topics(&topics, needed).await.map_err(with_advice)?;
     if missing.is_empty() {
         return Ok("answers, and has the topics".to_owned());
     }
     Err(Error::Other(format!("the topics {} are missing; make them with `passflow topics create`", missing.join(", "))))
+}
+
+/// The driver does not say what to look at.
+fn with_advice(error: PortError) -> PortError {
+    if error.kind == Failure::Refused {
+        return error;
+    }
+    let message = format!("{}; is Kafka up, and is PASSFLOW_KAFKA_BROKERS its address?", error.message);
+    PortError { message, ..error }
 }
 
 async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
@@ -84,6 +93,7 @@ async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
 
 async fn tokens(url: &str, names: &Names) -> Result<String, Error> {
     let tokens = servers::tokens(url, names)?;
+    tokens.reach().await?;
     tokens.users(None, 1).await?;
     match tokens.missing_index().await? {
         None => Ok("answers, and an index serves the pages of users".to_owned()),

@@ -14,4 +14,5 @@ mod kit;
 mod process;
 mod requests;
 mod rereading;
+mod sizes;
 mod ticks;

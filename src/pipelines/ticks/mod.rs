@@ -29,7 +29,10 @@ use crate::{
         tick::{self, Kind, Tick},
         user_id::UserId,
     },
-    engine::handler::{Halt, Handler, Order, Step, Turn},
+    engine::{
+        handler::{Halt, Handler, Order, Step, Turn},
+        record_sizes::RecordSizes,
+    },
     ports::{Clock, Tokens, Topics},
 };
 
@@ -48,6 +51,8 @@ pub struct Config {
     pub ahead: Duration,
     /// Users a page.
     pub page: usize,
+    /// What its topics take.
+    pub sizes: RecordSizes,
 }
 
 /// The pipeline.
@@ -113,7 +118,10 @@ impl Ticks {
         let after = fan_out.after;
         let users = self.tokens.users(after, size).await?;
         self.pace().put(users.len());
-        let outputs = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
+        let outputs: Vec<_> = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
+        if let Some(poison) = self.config.sizes.refuse(&outputs) {
+            return Err(Halt::Poison { stage: "emit", poison });
+        }
         let Some(last) = users.last().filter(|_| users.len() == size) else {
             let metadata = Some(ledger.finished(&tick.id).text());
             return Ok(Step::Done { outputs, outcome: "routed", metadata });
