@@ -133,8 +133,9 @@ fn a_parking_response_is_what_its_schema_says() {
     };
     for (name, property) in schema["properties"].as_object().expect("properties") {
         for kind in ["string", "number", "boolean", "object", "array", "null"] {
-            let listed: Vec<&str> =
-                property["type"].as_array().map_or_else(Vec::new, |kinds| kinds.iter().filter_map(Value::as_str).collect());
+            let listed: Vec<&str> = property["type"]
+                .as_array()
+                .map_or_else(Vec::new, |kinds| kinds.iter().filter_map(Value::as_str).collect());
             let is_number = kind == "number" && listed.contains(&"integer");
             let allowed = listed.is_empty() || listed.contains(&kind) || is_number;
             let read = parking(&json!({ name: value(kind) }));

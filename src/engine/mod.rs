@@ -16,6 +16,7 @@ pub mod handler;
 mod membership;
 mod partitions;
 pub mod progress;
+pub mod record_sizes;
 mod start;
 pub mod suspension;
 mod take;

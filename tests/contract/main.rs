@@ -14,6 +14,7 @@ mod kafka_faults;
 mod kafka_member;
 mod kafka_names;
 mod kafka_only;
+mod kafka_sizes;
 mod member;
 mod members;
 mod memory;

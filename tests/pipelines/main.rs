@@ -16,4 +16,5 @@ mod parking_chaos;
 mod process;
 mod requests;
 mod rereading;
+mod sizes;
 mod ticks;

@@ -202,7 +202,7 @@ fn read_by_mongoose(version: &str) {
     }
     let expected = json!({
         "a": {
-            "card": "411111******1111", "http_status": 200, "response": {"a.b": 1, "n": [1, 2.5, 3e9 as i64]},
+            "card": "411111******1111", "http_status": 200, "response": {"a.b": 1, "n": [1, 2.5, 3_000_000_000_i64]},
             "version": 0, "dates": true,
         },
         "b": {"http_status": "ECONNABORTED", "response": null, "version": 0, "dates": true},
@@ -216,7 +216,7 @@ fn read_by_mongoose(version: &str) {
     lot.world.place.run(&UNTIL_END).exits(0);
     let event = lot.events().remove("a").unwrap();
     assert_eq!(event.get_document("response").unwrap(), &doc! {"reviewed": true});
-    assert_eq!(event.get_i32("http_status"), Ok(404));
+    assert_eq!(event.get_i32("http_status").unwrap(), 404);
     lot.remove();
 }
 

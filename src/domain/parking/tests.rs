@@ -124,7 +124,7 @@ fn what_is_no_event_is_told() {
         ("{", Code::NotJson),
         (r#"{"a":1"#, Code::NotJson),
         (r#"{"a":01}"#, Code::NotJson),
-        (r#"{} {}"#, Code::NotJson),
+        ("{} {}", Code::NotJson),
         ("[]", Code::WrongType),
         ("7", Code::WrongType),
         (r#"{"_id":7}"#, Code::WrongType),

@@ -40,7 +40,7 @@ use crate::{
     },
     engine::{
         dead_letter::DeadLetters,
-        handler::{Halt, Handler, Step, Turn},
+        handler::{self, Halt, Handler, Step, Turn},
     },
     ports::{Clock, Dependency, Failure, PortError, Topics},
     telemetry::{Metrics, TRACEPARENT},
@@ -59,8 +59,6 @@ pub struct Config {
     pub retry_topic: TopicName,
     /// Where changes are told.
     pub ticket_changed_topic: TopicName,
-    /// The largest event, in bytes.
-    pub event_bytes_max: usize,
     /// A document older than this less `freshness_slack` is stale.
     pub freshness: Duration,
     /// Lets an hourly tick refresh what is nearly an hour old.
@@ -139,7 +137,13 @@ impl Passes {
         }
         let mut request = decode(record)?;
         request.attempt = request.attempt.saturating_add(1);
-        Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"))
+        self.routed(&request, record, turn)
+    }
+
+    /// Puts a request on the topic of requests, where its key belongs.
+    fn routed(&self, request: &PassRequest, record: &Record, turn: &Turn) -> Result<Step, Halt> {
+        let outputs = vec![self.request_output(request, record, turn)];
+        handler::sized(&self.dead_letters.sizes, outputs, "routed")
     }
 
     /// Whether a request lies where its user's key belongs: only there it has one writer.
@@ -222,7 +226,7 @@ impl Handler for Passes {
         let request = decode(record)?;
         if !self.lies_right(record, &request) {
             self.count_partitions().await?;
-            return Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"));
+            return self.routed(&request, record, turn);
         }
         Handling { passes: self, record, turn, request }.run().await
     }
