@@ -53,13 +53,17 @@ impl ParkMobile {
         let (card, stored_card) = CARDS[self.random.usize(0..CARDS.len())];
         let (status, stored_status) = self.status();
         let zone = self.random.u32(1000..9999);
-        let response = json!({
-            "zoneId": zone, "price": {"total": f64::from(zone) / 100.0, "currency": "USD"},
-            "startTimeUtc": "2026-11-20T10:00:00", "preDefinedTmeBlocks": [{"minutes": 30}],
-        });
+        let (price, stored_price) = price(zone);
+        let response = |price: Value| {
+            json!({
+                "zoneId": zone, "price": {"total": price, "currency": "USD"},
+                "startTimeUtc": "2026-11-20T10:00:00", "preDefinedTmeBlocks": [{"minutes": 30}],
+            })
+        };
         let user_id = self.random.u32(1..1000);
         // Later responses of an event carry less.
-        let mut told = vec![("http_status", status, stored_status), ("response", response.clone(), response)];
+        let mut told =
+            vec![("http_status", status, stored_status), ("response", response(price), response(stored_price))];
         if number == known || self.random.bool() {
             let whole = card.parse::<u64>().ok().filter(|_| self.random.bool());
             told.push(("card", whole.map_or_else(|| json!(card), |card| json!(card)), json!(stored_card)));
@@ -113,6 +117,13 @@ impl ParkMobile {
         }
         Ok(())
     }
+}
+
+/// In whole cents, as it is sent, and as it is stored: 22.0 is 22 in JavaScript.
+fn price(cents: u32) -> (Value, Value) {
+    let sent = json!(f64::from(cents) / 100.0);
+    let stored = if cents.is_multiple_of(100) { json!(cents / 100) } else { sent.clone() };
+    (sent, stored)
 }
 
 fn time(ms: i64) -> Value {
