@@ -8,7 +8,14 @@ mod command;
 mod document;
 mod known;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use mongodb::{
@@ -63,6 +70,9 @@ impl Default for ParkingSettings {
 pub struct MongoParking {
     events: Collection<Document>,
     settings: Arc<ParkingSettings>,
+    /// The last records met documents of theirs, so the next may, too: then it is looked for them before the rest is
+    /// inserted. The server inserts neighbours of a document that is there already one by one.
+    looks_first: Arc<AtomicBool>,
 }
 
 /// How often a document is read again because somebody else was faster.
@@ -93,7 +103,7 @@ impl MongoParking {
     /// Events that `client`, from [`super::connect`], reaches. Nothing is asked of the server yet.
     pub fn new(client: &Client, settings: ParkingSettings) -> Self {
         let events = client.database(&settings.database).collection(&settings.collection);
-        Self { events, settings: Arc::new(settings) }
+        Self { events, settings: Arc::new(settings), looks_first: Arc::default() }
     }
 
     fn doing(&self, what: &str, count: usize) -> String {
@@ -102,7 +112,8 @@ impl MongoParking {
 
     /// Adds records of different events.
     async fn settle(&self, tasks: Vec<Task<'_>>, answers: &mut Answers) -> Result<(), PortError> {
-        let mut left = self.insert(tasks, answers).await?;
+        let looks_first = self.looks_first.load(Ordering::Relaxed);
+        let mut left = if looks_first { tasks } else { self.insert(tasks, answers).await? };
         for _ in 0..ROUNDS_MAX {
             if left.is_empty() {
                 return Ok(());
@@ -110,8 +121,9 @@ impl MongoParking {
             let known = self.known(&left).await?;
             let is_there = |task: &Task<'_>| known.contains_key(&task.event.id);
             let (there, gone): (Vec<_>, Vec<_>) = left.into_iter().partition(is_there);
+            self.looks_first.store(!there.is_empty(), Ordering::Relaxed);
             left = self.update(there, &known, answers).await?;
-            // Deleted meanwhile, as too old for one.
+            // Not there yet, or deleted meanwhile, as too old for one.
             left.extend(self.insert(gone, answers).await?);
         }
         let message = "others wrote the same events again and again".to_owned();
