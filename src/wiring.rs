@@ -11,7 +11,7 @@ use crate::{
         token::Token,
         user_id::UserId,
     },
-    ports::{Documents, Failure, PortError, Tokens, Topics},
+    ports::{Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
     settings::{Connections, HttpListener, Names, Pipeline, Problems, Servers},
 };
 
@@ -23,6 +23,7 @@ mod embedded;
 mod housekeeping;
 mod observed;
 pub mod oracle;
+mod retention;
 pub mod running;
 mod servers;
 mod serving;
@@ -31,6 +32,7 @@ mod topic_plans;
 
 pub use self::topic_plans::{Planned, plans};
 use self::{
+    retention::Retention,
     running::{Running, StopSignals, Surroundings},
     serving::Serving,
 };
@@ -45,6 +47,8 @@ pub struct Store {
     pub catalog: Arc<dyn Catalog>,
     /// The documents.
     pub documents: Arc<dyn Documents>,
+    /// The parking events.
+    pub parking: Arc<dyn ParkingEvents>,
     /// The tokens, to read.
     pub tokens: Arc<dyn Tokens>,
     /// The tokens, to change; the embedded store alone has it.
@@ -172,7 +176,8 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
         }
         found = await_topics(servers, &store, &needed) => found?,
     }
-    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names));
+    let housekeeping =
+        tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names, Retention::of(&run.pipelines)));
     let surroundings = Surroundings {
         store: store.clone(),
         bytemark_url: run.connections.bytemark_url.clone(),

@@ -10,6 +10,9 @@
 
 use std::collections::BTreeSet;
 
+use passflow::domain::parking::{ParkingEvent, Rules, decode};
+use passflow::domain::poison::Poison;
+use passflow::domain::record::{self, Source};
 use passflow::domain::request::{Action, PassRequest, Reason, TEXT_MAX, When};
 use passflow::domain::tick::{Kind, Record, Tick};
 use passflow::domain::user_id::UserId;
@@ -107,5 +110,41 @@ fn the_examples_of_requests_and_ticks_are_read() {
     let record = Record { key: None, place: "t/0/0", timestamp_ms: 0 };
     for example in schema("tick")["examples"].as_array().expect("examples") {
         Tick::decode(example.to_string().as_bytes(), record).expect("a tick");
+    }
+}
+
+/// The event in a record of this value.
+fn parking(value: &Value) -> Result<Option<ParkingEvent>, Poison> {
+    let source = Source { topic: "t".into(), partition: 0, offset: 0, timestamp_ms: 1 };
+    let record = record::Record { source, key: None, value: Some(value.to_string().into()), headers: Vec::new() };
+    decode(&record, &Rules::new(&[]), 1)
+}
+
+#[test]
+fn a_parking_response_is_what_its_schema_says() {
+    let schema = schema("parking-response");
+    let value = |kind: &str| match kind {
+        "string" => json!("text"),
+        "number" | "integer" => json!(1),
+        "boolean" => json!(true),
+        "object" => json!({}),
+        "array" => json!([]),
+        _ => Value::Null,
+    };
+    for (name, property) in schema["properties"].as_object().expect("properties") {
+        for kind in ["string", "number", "boolean", "object", "array", "null"] {
+            let listed: Vec<&str> = property["type"]
+                .as_array()
+                .map_or_else(Vec::new, |kinds| kinds.iter().filter_map(Value::as_str).collect());
+            let is_number = kind == "number" && listed.contains(&"integer");
+            let allowed = listed.is_empty() || listed.contains(&kind) || is_number;
+            let read = parking(&json!({ name: value(kind) }));
+            assert_eq!(read.is_ok(), allowed, "{name} as {kind}: {read:?}");
+        }
+    }
+    let range = &schema["properties"]["user_id"];
+    assert_eq!((range["minimum"].as_i64(), range["maximum"].as_i64()), (Some(1), Some(UserId::MAX)));
+    for example in schema["examples"].as_array().expect("examples") {
+        parking(example).expect("a response").expect("no tombstone");
     }
 }

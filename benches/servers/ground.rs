@@ -119,6 +119,7 @@ impl Ground {
             sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&pool).await.expect("no table");
             let mongo = mongodb::Client::with_uri_str(server("PASSFLOW_TEST_MONGODB")).await.expect("MongoDB");
             mongo.database(&names.cache_database).drop().await.expect("no database");
+            mongo.database(&names.parking_database).drop().await.expect("no database");
             let admin: AdminClient<DefaultClientContext> = kafka_config().create().expect("Kafka");
             let state = names.dead_letter_state();
             let topics = [
@@ -127,6 +128,7 @@ impl Ground {
                 &names.requests,
                 &names.retry,
                 &names.ticket_changed,
+                &names.parking,
                 &names.dead_letters,
                 &state,
             ];
@@ -171,5 +173,9 @@ fn write_pipelines(dir: &Path, id: &str, ticks: &str) {
             "group = \"{id}.changes\"\ntopic = \"{id}.portal.{id}_tokens\"\nrequests_topic = \"{id}.requests\"\n\
              table = \"{id}_tokens\"\n"
         ),
+    );
+    write(
+        "parking_events.toml",
+        format!("group = \"{id}.parking\"\ntopic = \"{id}.responses\"\ndatabase = \"{id}_parking\"\n"),
     );
 }

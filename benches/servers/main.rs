@@ -1,6 +1,7 @@
-//! passflow on Kafka, MongoDB and MariaDB: what a refresh costs, how soon a change is told, how fast a tick fans out.
+//! passflow on Kafka, MongoDB and MariaDB: what a refresh costs, how soon a change is told, how fast a tick fans out,
+//! how fast parking events are stored.
 //!
-//! `cargo bench --bench servers -- refresh|changes|fan-out [USERS]`, with the servers up:
+//! `cargo bench --bench servers -- refresh|changes|fan-out|parking [USERS or EVENTS]`, with the servers up:
 //! `scripts/servers up kafka mongo mysql connect; eval "$(scripts/servers env)"`. Measured is the real binary in a process
 //! of its own, beside servers and API on the same machine. Targets stand in docs/performance.md.
 
@@ -22,6 +23,8 @@ mod changes;
 mod fan_out;
 mod ground;
 mod latencies;
+mod parking;
+mod parking_bare;
 mod refresh;
 
 fn main() {
@@ -38,7 +41,9 @@ fn main() {
         changes::measure(users.unwrap_or(1_000_000));
     } else if asked("fan-out") {
         users.map_or_else(|| vec![100_000, 1_000_000], |users| vec![users]).into_iter().for_each(fan_out::measure);
+    } else if asked("parking") {
+        parking::measure(users.unwrap_or(300_000));
     } else {
-        println!("servers: say which: refresh, changes or fan-out");
+        println!("servers: say which: refresh, changes, fan-out or parking");
     }
 }

@@ -6,6 +6,7 @@ pub mod memory;
 pub mod mongo_documents;
 pub mod mysql_tokens;
 pub mod sqlite_documents;
+pub mod sqlite_parking;
 pub mod sqlite_store;
 pub mod sqlite_tokens;
 pub mod sqlite_topics;

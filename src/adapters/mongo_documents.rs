@@ -6,6 +6,8 @@
 
 mod batch;
 mod bson_to_json;
+mod bson_writer;
+mod calls;
 mod connect;
 mod counters;
 mod failure;
@@ -15,13 +17,13 @@ mod id;
 mod indexes;
 mod json_to_bson;
 mod lists;
+mod parking;
 mod read;
 mod replies;
 mod write;
 
 use std::{
     collections::HashSet,
-    future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -33,10 +35,10 @@ use mongodb::{
     bson::{Document, doc},
     error::Error,
 };
-use tokio::time::timeout;
 
 pub use connect::{Connection, connect};
-pub use indexes::IndexOutcome;
+pub use indexes::{Index, IndexOutcome, ensure as ensure_indexes};
+pub use parking::{MongoParking, ParkingSettings};
 
 use self::{
     batch::{Item, Outcome},
@@ -107,7 +109,8 @@ impl MongoDocuments {
     /// Makes the indexes that are missing: `user_id` (not unique: the old service may write a user twice) and
     /// `timestamp`. passflow runs without them, only slower; so what fails is told, not an error.
     pub async fn ensure_indexes(&self) -> Vec<IndexOutcome> {
-        indexes::ensure(&self.documents, &["user_id", "timestamp"], self.settings.answer_max).await
+        let wanted = [Index::on(&["user_id"]), Index::on(&["timestamp"])];
+        indexes::ensure(&self.documents, &wanted, self.settings.answer_max).await
     }
 
     /// `database.collection`.
@@ -117,49 +120,6 @@ impl MongoDocuments {
 
     fn max_time_ms(&self) -> i64 {
         i64::try_from(self.settings.statement_max.as_millis()).unwrap_or(i64::MAX).max(1)
-    }
-
-    /// Makes a call as a task of its own: a caller that stops waiting must not drop it half-way, which would leave its
-    /// connection with half an answer.
-    async fn call<T: Send + 'static>(
-        &self,
-        effect: Effect,
-        doing: impl Fn() -> String + Sync,
-        call: impl Future<Output = Result<T, PortError>> + Send + 'static,
-    ) -> Result<T, PortError> {
-        let kind = if effect == Effect::Reads { Failure::Down } else { Failure::Unanswered };
-        match timeout(self.settings.answer_max, tokio::spawn(call)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(ended)) => Err(port_error(kind, doing(), format!("the call ended without an answer: {ended}"))),
-            Err(_) => {
-                let waited = self.settings.answer_max.as_secs();
-                Err(port_error(kind, doing(), format!("no answer within {waited} s; is MongoDB overloaded?")))
-            }
-        }
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        doing: impl Fn() -> String + Sync,
-        read: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, PortError> {
-        let text = doing();
-        self.call(Effect::Reads, doing, async move { read.await.map_err(|error| failed(&error, Effect::Reads, text)) })
-            .await
-    }
-
-    async fn change<T: Send + 'static>(
-        &self,
-        doing: impl Fn() -> String + Sync,
-        change: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, PortError> {
-        let text = doing();
-        self.call(
-            Effect::Writes,
-            doing,
-            async move { change.await.map_err(|error| failed(&error, Effect::Writes, text)) },
-        )
-        .await
     }
 
     /// Further documents of a user are left alone, and told once.

@@ -108,12 +108,15 @@ fn report(verdict: &Verdict, is_json: bool) -> Result<(), Error> {
         let outcomes: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         out.line(&format!("{pipeline:<14} {}", outcomes.join(", ")))?;
     }
-    out.line(&format!("told       {} events; cached {} passes", verdict.events, verdict.cached_passes))?;
+    out.line(&format!(
+        "told       {} events; cached {} passes; {} parking events",
+        verdict.events, verdict.cached_passes, verdict.parking_events
+    ))?;
     for difference in &verdict.differences {
         out.line(&format!("DIFFERS    {difference}"))?;
     }
     out.line(if verdict.differences.is_empty() {
-        "verdict    cache = truth, events = cache, every seq without gap or repeat"
+        "verdict    cache = truth, events = cache, every seq without gap or repeat, parking events = responses"
     } else {
         "verdict    something differs; please report it with the seed"
     })?;

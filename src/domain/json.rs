@@ -95,7 +95,12 @@ pub(crate) fn whole_number_of(raw: &RawValue) -> Option<i64> {
 
 /// What kind of value `raw` is, for messages: its content may be a secret.
 pub(crate) fn kind_of(raw: &RawValue) -> &'static str {
-    match raw.get().as_bytes().first() {
+    kind_of_text(raw.get())
+}
+
+/// The same of a value's text.
+pub(crate) fn kind_of_text(json: &str) -> &'static str {
+    match json.as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "an array",
         Some(b'"') => "a text",

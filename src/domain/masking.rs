@@ -11,7 +11,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 mod cards;
+mod named;
 mod scan;
+
+pub(crate) use named::{mask_card, mask_named};
 
 /// What stands in place of a secret value.
 pub const MASK: &str = "***";

@@ -9,6 +9,7 @@ pub mod json;
 pub mod masking;
 pub mod merge;
 pub mod object_id;
+pub mod parking;
 pub mod partitioner;
 pub mod payload_hash;
 pub mod poison;

@@ -7,6 +7,7 @@
 mod clock;
 mod documents;
 mod error;
+mod parking;
 mod pass_api;
 mod tokens;
 mod topics;
@@ -15,6 +16,7 @@ pub use self::{
     clock::Clock,
     documents::{Change, Documents, Update, Write, Written},
     error::{Dependency, Failure, PortError},
+    parking::{ParkingEvents, Stored},
     pass_api::{ACTIVE_LIMIT, Answer, Endpoint, NoAnswer, PassApi, Room, Unbounded},
     tokens::Tokens,
     topics::{Batch, CommitError, Committer, Consumer, Event, Membership, Owned, Ownership, Release, Session, Topics},

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{
     durations::{days, hours, mebibytes, millis, minutes, seconds},
+    kind::KindName,
     table::Table,
 };
 
@@ -33,12 +34,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(super) fn read(table: &mut Table<'_>) -> Self {
+    pub(super) fn read(kind: KindName, table: &mut Table<'_>) -> Self {
+        let (window, concurrency) = kind.in_flight();
         let engine = Self {
             dead_letter_topic: table.topic("dead_letter_topic", "passflow.dead-letters"),
-            window: table.number("window", "records a partition", 128, 1..=65_536),
+            window: table.number("window", "records a partition", window, 1..=65_536),
             window_bytes: table.size("window_bytes", mebibytes(8), mebibytes(1)..=mebibytes(16 * 1024)),
-            concurrency: table.number("concurrency", "records", 128, 1..=65_536),
+            concurrency: table.number("concurrency", "records", concurrency, 1..=65_536),
             commit_bytes: table.size("commit_bytes", mebibytes(2), 1024..=mebibytes(1024)),
             handle_attempts: table.number("handle_attempts", "attempts", 5, 1..=1000),
             retry_backoff: table.duration("retry_backoff", millis(100), millis(1)..=minutes(10)),

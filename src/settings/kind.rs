@@ -28,6 +28,15 @@ impl KindName {
         ("parking_events", Self::ParkingEvents),
     ];
 
+    /// Records in flight of each partition, and records handled at once, unless a setting says otherwise. Parking
+    /// events cost little each and many go into one command; the others wait for answers one by one.
+    pub(super) fn in_flight(self) -> (usize, usize) {
+        match self {
+            Self::TokenChanges | Self::Ticks | Self::Passes => (128, 128),
+            Self::ParkingEvents => (1024, 2048),
+        }
+    }
+
     /// The name in a pipeline file.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,6 +110,8 @@ pub struct ParkingEvents {
     pub collection: String,
     /// Events older than this are deleted; zero = never.
     pub ttl: Duration,
+    /// Names of fields, besides `card`, whose full card numbers are masked, however deep they are.
+    pub masked_fields: Vec<String>,
 }
 
 impl Kind {
@@ -183,6 +194,7 @@ impl ParkingEvents {
             database: table.name("database", "dataset"),
             collection: table.name("collection", "pm_parking_events"),
             ttl: table.duration("ttl", days(90), seconds(0)..=days(3650)),
+            masked_fields: table.texts("masked_fields"),
         }
     }
 }

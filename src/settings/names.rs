@@ -28,6 +28,10 @@ pub struct Names {
     pub cache_database: String,
     /// The collection of the cache documents.
     pub cache_collection: String,
+    /// The database of the parking events.
+    pub parking_database: String,
+    /// Their collection.
+    pub parking_collection: String,
 }
 
 impl Names {
@@ -65,7 +69,11 @@ impl Names {
                 self.cache_database.clone_from(&settings.collections.database);
                 self.cache_collection.clone_from(&settings.collections.cache);
             }
-            Kind::ParkingEvents(settings) => self.parking.clone_from(&settings.topic),
+            Kind::ParkingEvents(settings) => {
+                self.parking.clone_from(&settings.topic);
+                self.parking_database.clone_from(&settings.database);
+                self.parking_collection.clone_from(&settings.collection);
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ impl Pipeline {
         Some(Self {
             group: table.name("group", &format!("passflow.{name}")),
             name,
-            engine: Engine::read(table),
+            engine: Engine::read(kind, table),
             kind: Kind::read(kind, table),
         })
     }

@@ -1,6 +1,6 @@
 //! Parts that no setting names, while others are servers: what needs them fails and says which variable to set.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,11 +9,12 @@ use super::{Catalog, TopicReport};
 use crate::{
     domain::{
         cache::{Epoch, Head, List},
+        parking::ParkingEvent,
         record::{Output, Record, TopicName, TopicPartition},
         token::Token,
         user_id::UserId,
     },
-    ports::{self, Dependency, Failure, Membership, PortError, Update, Written},
+    ports::{self, Dependency, Failure, Membership, PortError, Stored, Update, Written},
 };
 
 fn unset<T>(dependency: Dependency, variable: &str) -> Result<T, PortError> {
@@ -118,6 +119,21 @@ impl ports::Documents for Documents {
     }
 
     async fn raise_committed_marks(&self, _: &str, _: &[(TopicPartition, i64)]) -> Result<(), PortError> {
+        no_documents()
+    }
+}
+
+#[async_trait]
+impl ports::ParkingEvents for Documents {
+    async fn store(&self, _: &[Arc<ParkingEvent>]) -> Result<Vec<Stored>, PortError> {
+        no_documents()
+    }
+
+    async fn event(&self, _: &str) -> Result<Option<String>, PortError> {
+        no_documents()
+    }
+
+    async fn remove_before(&self, _: i64) -> Result<u64, PortError> {
         no_documents()
     }
 }

@@ -8,8 +8,8 @@ use crate::{
         system_clock::SystemClock,
     },
     domain::record::TopicName,
-    ports::{Documents as _, Failure, PortError, Tokens as _},
-    settings::{Connections, Kafka, Names, Pipeline, Servers},
+    ports::{Documents as _, Failure, ParkingEvents as _, PortError, Tokens as _},
+    settings::{Connections, Kafka, Kind, Names, Pipeline, Servers},
 };
 
 use super::{Error, missing_topics, open_store, servers, topics_of};
@@ -48,6 +48,10 @@ pub async fn store(connections: &Connections, names: &Names, pipelines: &[Pipeli
     if let Some(uri) = mongodb {
         let what = format!("MongoDB, documents in {}.{}", names.cache_database, names.cache_collection);
         findings.push(Finding::new(what, within(documents(uri.expose(), names)).await));
+        if pipelines.iter().any(|pipeline| matches!(pipeline.kind, Kind::ParkingEvents(_))) {
+            let what = format!("MongoDB, parking events in {}.{}", names.parking_database, names.parking_collection);
+            findings.push(Finding::new(what, within(parking(uri.expose(), names)).await));
+        }
     }
     if let Some(url) = mysql {
         let what = format!("MySQL, tokens in {}", names.token_table);
@@ -86,9 +90,15 @@ fn with_advice(error: PortError) -> PortError {
 }
 
 async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
-    let documents = servers::documents(uri, names).await?;
+    let documents = servers::documents(&servers::connect(uri).await?, names);
     let one = documents.users(None, 1).await?;
     Ok(if one.is_empty() { "answers; there are no documents yet" } else { "answers" }.to_owned())
+}
+
+async fn parking(uri: &str, names: &Names) -> Result<String, Error> {
+    // There is none of this id: an event without one is named after its record.
+    servers::parking(&servers::connect(uri).await?, names).event("").await?;
+    Ok("answers".to_owned())
 }
 
 async fn tokens(url: &str, names: &Names) -> Result<String, Error> {

@@ -1,7 +1,7 @@
 //! Settings as engine and pipelines take them.
 
 use crate::{
-    domain::{record::TopicName, token_change::TableNames},
+    domain::{parking::Rules, record::TopicName, token_change::TableNames},
     engine::{Limits, record_sizes::RecordSizes},
     pipelines::{
         passes::{self, fetch::FetchLimits, gate::GateLimits, room::BYTES_MAX},
@@ -50,6 +50,11 @@ pub fn token_changes(settings: &settings::TokenChanges, sizes: RecordSizes) -> T
         requests_topic: topic(&settings.requests_topic),
         sizes,
     }
+}
+
+/// What is done with the fields of parking events.
+pub fn parking_rules(settings: &settings::ParkingEvents) -> Rules {
+    Rules::new(&settings.masked_fields)
 }
 
 /// The pipeline of ticks.

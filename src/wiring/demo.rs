@@ -1,13 +1,14 @@
-//! The demonstration: a simulated Bytemark over real HTTP, the embedded store, and all pipelines in between.
+//! The demonstration: a simulated Bytemark over real HTTP, a simulated `ParkMobile`, the embedded store, and all pipelines in between.
 
 mod happenings;
+mod parkmobile;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::happenings::Happenings;
+use self::{happenings::Happenings, parkmobile::ParkMobile};
 pub use super::oracle::Verdict;
 use super::{
     Error, Store, embedded,
@@ -106,10 +107,11 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
     around.spawn(async move { stepping.0.run(STEP_EVERY, stepping.1.cancelled()).await });
     let shown = (store.clone(), names.ticket_changed.clone(), stop.clone());
     around.spawn(async move { happenings::show(shown.0, &shown.1, shown.2, show).await });
+    let mut parkmobile = ParkMobile::new(demo.seed);
     let happenings = Happenings { store: store.clone(), simulator: Arc::clone(&simulator), names: names.clone() };
     happenings.import_tokens(demo.users).await?;
     let result = tokio::select! {
-        result = happenings.keep_happening(demo.duration, demo.seed) => result,
+        result = happenings.keep_happening(demo.duration, demo.seed, &mut parkmobile) => result,
         () = signals.next() => Ok(()),
         error = running.fail() => Err(error),
     };
@@ -121,7 +123,8 @@ pub async fn run(demo: Demo, show: impl Fn(&Shown) + Send + Sync + 'static) -> R
         () = signals.next() => Err(Error::Other("stopped before the end was checked".to_owned())),
         error = running.fail() => Err(error),
     };
-    let verdict = verdict?;
+    let mut verdict = verdict?;
+    parkmobile.check(&store, &names, &mut verdict).await?;
     running.stop().await?;
     serving.end().await;
     stop.cancel();
@@ -158,7 +161,6 @@ fn pipelines() -> Result<Vec<Pipeline>, Error> {
     for (name, text) in BUILT_IN {
         let mut pipeline = Pipeline::parse(name, text)?;
         match &mut pipeline.kind {
-            Kind::ParkingEvents(_) => continue,
             Kind::Passes(passes) => {
                 passes.freshness = Duration::from_secs(2);
                 passes.freshness_slack = Duration::ZERO;
@@ -170,7 +172,7 @@ fn pipelines() -> Result<Vec<Pipeline>, Error> {
                 passes.fetching.retry_after_max = Duration::from_secs(1);
                 passes.fetching.body_max = 1 << 20;
             }
-            Kind::TokenChanges(_) | Kind::Ticks(_) => {}
+            Kind::TokenChanges(_) | Kind::Ticks(_) | Kind::ParkingEvents(_) => {}
         }
         pipelines.push(pipeline);
     }

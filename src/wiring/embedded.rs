@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     adapters::{
         sqlite_documents::{DOCUMENT_MAX_BYTES, SqliteDocuments},
+        sqlite_parking::SqliteParking,
         sqlite_store::{self, RunLock},
         sqlite_tokens::{ImportError, Imported, SqliteTokens},
         sqlite_topics::{Defaults, FetchSettings, SqliteTopics, TopicDefault},
@@ -45,6 +46,7 @@ pub(super) async fn open(data_dir: &Path, names: &Names) -> Result<Store, Error>
     Ok(Store {
         topics: topics.clone(),
         catalog: topics,
+        parking: Arc::new(SqliteParking::new(store.clone(), DOCUMENT_MAX_BYTES)),
         documents: Arc::new(SqliteDocuments::new(store, DOCUMENT_MAX_BYTES)),
         tokens: tokens.clone(),
         token_admin: tokens,

@@ -1,38 +1,58 @@
-//! What goes on beside the pipelines: retention in the embedded store, as a broker would keep it by itself, and the
-//! indexes of the documents.
+//! What goes on beside the pipelines: retention in the embedded store, as a broker and MongoDB would keep it by
+//! themselves, and the indexes of the documents.
 
 use std::time::Duration;
 
-use super::{Store, plans, servers};
+use super::{Store, plans, retention::Retention, servers};
 use crate::settings::{Connections, Names};
 
 const EVERY: Duration = Duration::from_hours(1);
+/// When indexes that could not be made are tried again.
+const AGAIN_AFTER: Duration = Duration::from_mins(5);
 
 /// Keeps house until it is ended.
-pub(super) async fn keep(store: Store, connections: Connections, names: Names) {
+pub(super) async fn keep(store: Store, connections: Connections, names: Names, retention: Retention) {
     if !connections.servers.is_any() {
-        return keep_retention(store, names).await;
+        return keep_retention(store, names, retention).await;
     }
     let Some(uri) = &connections.servers.mongodb else { return };
-    match servers::documents(uri.expose(), &names).await {
-        Ok(documents) => servers::ensure_indexes(&documents).await,
-        Err(error) => tracing::warn!(%error, "cannot look at the indexes"),
+    let client = match servers::connect(uri.expose()).await {
+        Ok(client) => client,
+        Err(error) => return tracing::warn!(%error, "cannot look at the indexes"),
+    };
+    while !servers::ensure_indexes(&client, &names, &retention.kept).await {
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-/// Removes what is older than the retention of its topic, now and every hour. The topic of token changes is kept whole,
-/// as a compacted one would keep each row.
-async fn keep_retention(store: Store, names: Names) {
+/// Removes what is older than the retention of its topic or table, now and every hour. The topic of token changes is
+/// kept whole, as a compacted one would keep each row.
+async fn keep_retention(store: Store, names: Names, retention: Retention) {
     loop {
         for plan in plans(&names) {
             let Some(retention_ms) = plan.retention_ms else { continue };
-            let before_ms = jiff::Timestamp::now().as_millisecond() - retention_ms;
-            match store.catalog.trim(&plan.topic, before_ms).await {
+            match store.catalog.trim(&plan.topic, now_ms() - retention_ms).await {
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(topic = %plan.topic, removed, "old records removed"),
                 Err(error) => tracing::warn!(topic = %plan.topic, %error, "cannot remove old records now"),
             }
         }
+        if let Some(ttl) = retention.parking {
+            remove_parking(&store, ttl).await;
+        }
         tokio::time::sleep(EVERY).await;
     }
+}
+
+async fn remove_parking(store: &Store, ttl: Duration) {
+    let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    match store.parking.remove_before(now_ms().saturating_sub(ttl_ms)).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "old parking events removed"),
+        Err(error) => tracing::warn!(%error, "cannot remove old parking events now"),
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }

@@ -34,6 +34,8 @@ pub struct Verdict {
     pub events: u64,
     /// Passes in the cache.
     pub cached_passes: u64,
+    /// Parking events that were looked at.
+    pub parking_events: u64,
     /// Records in the dead letters.
     pub dead_letters: u64,
     /// What was handled, by pipeline and outcome.

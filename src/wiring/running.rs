@@ -25,6 +25,7 @@ use crate::{
         until_end::{self, End, Watched},
     },
     pipelines::{
+        parking_events::ParkingEvents,
         passes::{Passes, Store as PassStore, fetch::Fetcher, gate::Gate},
         ticks::Ticks,
     },
@@ -35,6 +36,9 @@ use crate::{
 
 /// Questions to a store that go out together.
 const BATCH_MAX: usize = 256;
+
+/// Parking events that are stored together.
+const PARKING_BATCH_MAX: usize = 512;
 
 /// What pipelines are put together from.
 pub struct Surroundings {
@@ -110,9 +114,10 @@ impl Running {
                 let passes = self.passes(surroundings, pipeline, settings, dead_letters.clone(), seed).await?;
                 (consumes, Arc::new(passes))
             }
-            Kind::ParkingEvents(_) => {
-                tracing::warn!(pipeline = pipeline.name, "parking events are not handled by this version; left out");
-                return Ok(());
+            Kind::ParkingEvents(settings) => {
+                let (rules, events) = (configs::parking_rules(settings), Arc::clone(&store.parking));
+                let parking = ParkingEvents::new(rules, events, Arc::clone(&self.clock), PARKING_BATCH_MAX);
+                (vec![topic(&settings.topic)], Arc::new(parking))
             }
         };
         let progress = Progress::default();

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use mongodb::Client;
 
 use crate::{
     adapters::{
         kafka_topics::{self, KafkaTopics, TopicPlan},
-        mongo_documents::{self, MongoDocuments},
+        mongo_documents::{self, IndexOutcome, MongoDocuments, MongoParking, ParkingSettings},
         mysql_tokens::{self, Columns, MysqlTokens},
         system_clock::SystemClock,
     },
@@ -16,11 +17,11 @@ use crate::{
         token::Token,
         user_id::UserId,
     },
-    ports::{Dependency, Documents, Failure, PortError, Tokens, Topics},
+    ports::{Dependency, Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
     settings::{Kafka, Names, Servers},
 };
 
-use super::{Catalog, Error, Planned, PutRows, Store, TokenAdmin, absent, plans};
+use super::{Catalog, Error, Planned, PutRows, Store, TokenAdmin, absent, plans, retention::Kept};
 
 /// The parts that are named; those that are not fail when they are used, so that a command that needs only one works
 /// with that one.
@@ -33,15 +34,18 @@ pub(super) async fn open(servers: &Servers, names: &Names) -> Result<Store, Erro
         }
         None => (Arc::new(absent::Topics), Arc::new(absent::Topics)),
     };
-    let documents: Arc<dyn Documents> = match &servers.mongodb {
-        Some(uri) => Arc::new(documents(uri.expose(), names).await?),
-        None => Arc::new(absent::Documents),
+    let (documents, parking): (Arc<dyn Documents>, Arc<dyn ParkingEvents>) = match &servers.mongodb {
+        Some(uri) => {
+            let client = connect(uri.expose()).await?;
+            (Arc::new(documents(&client, names)), Arc::new(parking(&client, names)))
+        }
+        None => (Arc::new(absent::Documents), Arc::new(absent::Documents)),
     };
     let tokens: Arc<dyn Tokens> = match &servers.mysql {
         Some(url) => Arc::new(tokens(url.expose(), names)?),
         None => Arc::new(absent::Tokens),
     };
-    Ok(Store { topics, catalog, documents, tokens, token_admin: Arc::new(OthersTable) })
+    Ok(Store { topics, catalog, documents, parking, tokens, token_admin: Arc::new(OthersTable) })
 }
 
 pub(super) fn topics(kafka: &Kafka) -> Result<KafkaTopics, PortError> {
@@ -54,14 +58,27 @@ pub(super) fn topics(kafka: &Kafka) -> Result<KafkaTopics, PortError> {
     KafkaTopics::new(settings, Arc::new(SystemClock))
 }
 
-pub(super) async fn documents(uri: &str, names: &Names) -> Result<MongoDocuments, PortError> {
-    let client = mongo_documents::connect(uri, &mongo_documents::Connection::default()).await?;
+/// A client of MongoDB.
+pub(super) async fn connect(uri: &str) -> Result<Client, PortError> {
+    mongo_documents::connect(uri, &mongo_documents::Connection::default()).await
+}
+
+pub(super) fn parking(client: &Client, names: &Names) -> MongoParking {
+    let settings = ParkingSettings {
+        database: names.parking_database.clone(),
+        collection: names.parking_collection.clone(),
+        ..ParkingSettings::default()
+    };
+    MongoParking::new(client, settings)
+}
+
+pub(super) fn documents(client: &Client, names: &Names) -> MongoDocuments {
     let settings = mongo_documents::Settings {
         database: names.cache_database.clone(),
         collection: names.cache_collection.clone(),
         ..mongo_documents::Settings::default()
     };
-    Ok(MongoDocuments::new(&client, settings))
+    MongoDocuments::new(client, settings)
 }
 
 pub(super) fn tokens(url: &str, names: &Names) -> Result<MysqlTokens, PortError> {
@@ -74,13 +91,22 @@ pub(super) fn tokens(url: &str, names: &Names) -> Result<MysqlTokens, PortError>
     MysqlTokens::new(url, &mysql_tokens::Settings { columns, ..mysql_tokens::Settings::default() })
 }
 
-/// Makes the indexes that are missing; a failure only costs speed.
-pub(super) async fn ensure_indexes(documents: &MongoDocuments) {
-    for outcome in documents.ensure_indexes().await {
-        if let Some(problem) = outcome.problem {
-            tracing::warn!(index = outcome.index, problem, "an index is missing and can't be made; reads are slow");
-        }
+/// Makes the indexes that are missing, of the cache and of what is kept for a time; what fails is told. Whether all
+/// are there.
+pub(super) async fn ensure_indexes(client: &Client, names: &Names, kept: &[Kept]) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let mut outcomes = documents(client, names).ensure_indexes().await;
+    for Kept { database, collection, indexes } in kept {
+        let collection = client.database(database).collection(collection);
+        outcomes.extend(mongo_documents::ensure_indexes(&collection, indexes, PATIENCE).await);
     }
+    let problems = outcomes.into_iter().filter_map(|IndexOutcome { index, problem }| Some((index, problem?)));
+    let mut all_there = true;
+    for (index, problem) in problems {
+        all_there = false;
+        tracing::warn!(index, problem, "an index can't be made or changed: reads are slow, or old documents stay");
+    }
+    all_there
 }
 
 struct KafkaCatalog {

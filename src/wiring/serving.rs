@@ -99,7 +99,9 @@ async fn bind(HttpListener { addr, is_default, .. }: &HttpListener) -> Result<Op
 
 /// One cheap question to each store that these pipelines need.
 fn probes(store: &Store, names: &Names, pipelines: &[Pipeline]) -> Vec<Probe> {
-    let reads_users = pipelines.iter().any(|pipeline| matches!(pipeline.kind, Kind::Passes(_) | Kind::Ticks(_)));
+    let any = |wanted: fn(&Kind) -> bool| pipelines.iter().any(|pipeline| wanted(&pipeline.kind));
+    let reads_users = any(|kind| matches!(kind, Kind::Passes(_) | Kind::Ticks(_)));
+    let stores = any(|kind| matches!(kind, Kind::ParkingEvents(_)));
     let topic = TopicName::from(names.requests.as_str());
     let topics = Arc::clone(&store.topics);
     let ask_topics = move || {
@@ -117,8 +119,10 @@ fn probes(store: &Store, names: &Names, pipelines: &[Pipeline]) -> Vec<Probe> {
         async move { tokens.users(None, 1).await.map(drop) }.boxed()
     };
     let mut probes = vec![Probe { dependency: Dependency::Topics, ask: Box::new(ask_topics) }];
-    if reads_users {
+    if reads_users || stores {
         probes.push(Probe { dependency: Dependency::Documents, ask: Box::new(ask_documents) });
+    }
+    if reads_users {
         probes.push(Probe { dependency: Dependency::Tokens, ask: Box::new(ask_tokens) });
     }
     probes
@@ -149,6 +153,7 @@ mod tests {
             probes(&store, &names, &chosen).iter().map(|probe| probe.dependency).collect::<Vec<_>>()
         };
         assert_eq!(asked("token_changes"), [Dependency::Topics]);
+        assert_eq!(asked("parking_events"), [Dependency::Topics, Dependency::Documents]);
         assert_eq!(asked("passes"), [Dependency::Topics, Dependency::Documents, Dependency::Tokens]);
     }
 }

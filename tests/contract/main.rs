@@ -20,9 +20,12 @@ mod members;
 mod memory;
 mod mongo;
 mod mongo_only;
+mod mongo_parking;
 mod mongo_server;
+mod mongo_ttl;
 mod mysql;
 mod mysql_only;
+mod parking;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_only;
@@ -32,12 +35,15 @@ mod topics;
 
 topics_suite!(topics_on_sqlite, crate::sqlite::Sqlite::new);
 documents_suite!(documents_on_sqlite, crate::sqlite::Sqlite::new);
+parking_suite!(parking_on_sqlite, crate::sqlite::Sqlite::new);
 tokens_suite!(tokens_on_sqlite, crate::sqlite::Sqlite::new);
 
 topics_suite!(topics_in_memory, crate::memory::Memory::new);
 documents_suite!(documents_in_memory, crate::memory::Memory::new);
+parking_suite!(parking_in_memory, crate::memory::Memory::new);
 tokens_suite!(tokens_in_memory, crate::memory::Memory::new);
 
 topics_suite!(topics_on_kafka, crate::kafka::Kafka::new);
 documents_suite!(documents_on_mongo, crate::mongo::Mongo::new);
+parking_suite!(parking_on_mongo, crate::mongo::Mongo::new);
 tokens_suite!(tokens_on_mysql, crate::mysql::Mysql::new);

@@ -10,17 +10,18 @@ use std::{
 
 use async_trait::async_trait;
 use passflow::{
-    adapters::memory::{Chaos, ClusterSettings, MemoryCluster, MemoryDocuments, MemoryTokens, World},
+    adapters::memory::{Chaos, ClusterSettings, MemoryCluster, MemoryDocuments, MemoryParking, MemoryTokens, World},
     domain::user_id::UserId,
-    ports::{Documents, Tokens, Topics},
+    ports::{Documents, ParkingEvents, Tokens, Topics},
 };
 
-use crate::storage::{DocumentsStorage, Storage, TokensStorage, TopicsStorage};
+use crate::storage::{DocumentsStorage, ParkingStorage, Storage, TokensStorage, TopicsStorage};
 
 pub struct Memory {
     world: World,
     cluster: MemoryCluster,
     documents: MemoryDocuments,
+    parking: MemoryParking,
     tokens: MemoryTokens,
     last_key: AtomicI64,
 }
@@ -36,6 +37,7 @@ impl Memory {
         Self {
             cluster: MemoryCluster::new(&world, settings),
             documents: MemoryDocuments::new(&world),
+            parking: MemoryParking::new(&world),
             tokens: MemoryTokens::new(&world),
             world,
             last_key: AtomicI64::default(),
@@ -62,6 +64,14 @@ impl DocumentsStorage for Memory {
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents> {
         self.documents.set_max_bytes(usize::try_from(max_bytes).unwrap());
         Arc::new(self.documents.client(&Chaos::none()))
+    }
+}
+
+#[async_trait]
+impl ParkingStorage for Memory {
+    async fn parking(&self, max_bytes: u64) -> Arc<dyn ParkingEvents> {
+        self.parking.set_max_bytes(usize::try_from(max_bytes).unwrap());
+        Arc::new(self.parking.client(&Chaos::none()))
     }
 }
 

@@ -8,12 +8,12 @@ use mongodb::{
     bson::{Bson, Document, doc},
 };
 use passflow::{
-    adapters::mongo_documents::{Connection, MongoDocuments, Settings, connect},
+    adapters::mongo_documents::{Connection, MongoDocuments, MongoParking, ParkingSettings, Settings, connect},
     domain::user_id::UserId,
-    ports::Documents,
+    ports::{Documents, ParkingEvents},
 };
 
-use crate::storage::{DocumentsStorage, Storage, server, unique};
+use crate::storage::{DocumentsStorage, ParkingStorage, Storage, server, unique};
 
 pub struct Mongo {
     pub client: Client,
@@ -34,6 +34,17 @@ impl Mongo {
 
     pub fn settings(&self, document_max_bytes: u64) -> Settings {
         Settings { database: self.database.clone(), document_max_bytes, ..Settings::default() }
+    }
+
+    pub fn mongo_parking(&self, document_max_bytes: u64) -> MongoParking {
+        let settings =
+            ParkingSettings { database: self.database.clone(), document_max_bytes, ..ParkingSettings::default() };
+        MongoParking::new(&self.client, settings)
+    }
+
+    /// The parking events as other programs see them.
+    pub fn events(&self) -> Collection<Document> {
+        self.client.database(&self.database).collection("pm_parking_events")
     }
 
     /// The collection as other programs see it.
@@ -58,5 +69,12 @@ impl Storage for Mongo {
 impl DocumentsStorage for Mongo {
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents> {
         Arc::new(self.mongo_documents(max_bytes))
+    }
+}
+
+#[async_trait]
+impl ParkingStorage for Mongo {
+    async fn parking(&self, max_bytes: u64) -> Arc<dyn ParkingEvents> {
+        Arc::new(self.mongo_parking(max_bytes))
     }
 }

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use passflow::{
     adapters::{
         sqlite_documents::SqliteDocuments,
+        sqlite_parking::SqliteParking,
         sqlite_store::{Settings, Store},
         sqlite_tokens::SqliteTokens,
         sqlite_topics::{Defaults, FetchSettings, SqliteTopics},
     },
     domain::{token::Token, user_id::UserId},
-    ports::{Documents, Tokens, Topics},
+    ports::{Documents, ParkingEvents, Tokens, Topics},
 };
 
-use crate::storage::{DocumentsStorage, ManualClock, Storage, TokensStorage, TopicsStorage};
+use crate::storage::{DocumentsStorage, ManualClock, ParkingStorage, Storage, TokensStorage, TopicsStorage};
 
 pub struct Sqlite {
     dir: tempfile::TempDir,
@@ -64,6 +65,13 @@ impl TopicsStorage for Sqlite {
 impl DocumentsStorage for Sqlite {
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents> {
         Arc::new(SqliteDocuments::new(self.store().await, max_bytes))
+    }
+}
+
+#[async_trait]
+impl ParkingStorage for Sqlite {
+    async fn parking(&self, max_bytes: u64) -> Arc<dyn ParkingEvents> {
+        Arc::new(SqliteParking::new(self.store().await, max_bytes))
     }
 }
 

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use passflow::{
     adapters::{
+        sqlite_parking::SqliteParking,
         sqlite_store::{FILE_NAME, OpenError, RunLock, Settings, Store},
         sqlite_topics::{Defaults, FetchSettings, SqliteTopics},
     },
     domain::{cache::Epoch, record::Position},
-    ports::{Batch, CommitError, Event, Failure, Topics as _},
+    ports::{Batch, CommitError, Event, Failure, ParkingEvents as _, Stored, Topics as _},
 };
 
 use crate::{
+    parking::{event, source},
     sqlite::Sqlite,
-    storage::{DocumentsStorage as _, TopicsStorage as _, soon, user},
+    storage::{DocumentsStorage as _, ParkingStorage as _, TopicsStorage as _, soon, user},
     topics::{output, partition, read_all, values},
 };
 
@@ -236,4 +238,29 @@ async fn describes_topics_and_groups() {
     assert_eq!(positions.len(), 1);
     assert_eq!((&*positions[0].group, &positions[0].partition), ("g", &place));
     assert_eq!((positions[0].offset, positions[0].lag), (1, 1));
+}
+
+#[tokio::test]
+async fn old_parking_events_are_removed_and_others_stay() {
+    let storage = Sqlite::new().await;
+    let parking = storage.parking(1 << 20).await;
+    let of = |n: i64| event(source(0, n, n), &format!("{{\"_id\":\"e{n}\"}}"));
+    parking.store(&(1..=1200).map(of).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(parking.remove_before(1101).await.unwrap(), 1100);
+    assert_eq!(parking.remove_before(1101).await.unwrap(), 0);
+    assert!(parking.event("e1100").await.unwrap().is_none() && parking.event("e1101").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_without_parking_events_gets_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    std::fs::write(&path, "").unwrap();
+    let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    let first = include_str!("../../src/adapters/sqlite_store/schema_1.sql");
+    sqlx::raw_sql(first).execute(&pool).await.unwrap();
+    sqlx::query("PRAGMA user_version = 1").execute(&pool).await.unwrap();
+    pool.close().await;
+    let parking = SqliteParking::new(Store::open(dir.path(), Settings::default()).await.unwrap(), 1 << 20);
+    assert_eq!(parking.store(&[event(source(0, 1, 1), r#"{"_id":"e"}"#)]).await.unwrap(), [Stored::Yes]);
 }

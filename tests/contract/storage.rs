@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use passflow::{
     domain::user_id::UserId,
-    ports::{Clock, Documents, Tokens, Topics},
+    ports::{Clock, Documents, ParkingEvents, Tokens, Topics},
 };
 
 /// An empty storage of its own for each test. What it holds is told by the traits below: an adapter joins with those
@@ -40,6 +40,14 @@ pub trait DocumentsStorage: Storage {
     /// A handle on the documents, of which none may become larger than `max_bytes`. A further one stands for another
     /// process.
     async fn documents(&self, max_bytes: u64) -> Arc<dyn Documents>;
+}
+
+/// A storage of parking events.
+#[async_trait]
+pub trait ParkingStorage: Storage {
+    /// A handle on the events, of which none may become larger than `max_bytes`. A further one stands for another
+    /// process.
+    async fn parking(&self, max_bytes: u64) -> Arc<dyn ParkingEvents>;
 }
 
 /// A storage of tokens.
@@ -185,6 +193,27 @@ macro_rules! documents_suite {
             documents_lists::logs_keep_the_newest,
             documents_lists::refuses_what_is_too_large,
             documents_lists::writes_the_whole_document,
+        );
+    };
+}
+
+macro_rules! parking_suite {
+    ($name:ident, $make:path) => {
+        rules!(
+            $name,
+            $make,
+            parking::a_new_event_has_its_fields_and_times,
+            parking::the_same_record_again_changes_nothing,
+            parking::a_later_record_replaces_the_fields_that_it_carries,
+            parking::a_late_record_adds_only_what_nobody_told_since,
+            parking::between_partitions_times_decide,
+            parking::records_of_one_event_may_come_together,
+            parking::writers_of_one_event_at_once_come_to_the_same,
+            parking::a_batch_has_an_answer_for_each,
+            parking::what_is_too_large_stays_out_and_the_rest_goes_in,
+            parking::unusual_names_and_values_are_stored,
+            parking::bodies_near_the_limit_are_stored,
+            parking::there_is_no_event_that_nobody_stored,
         );
     };
 }

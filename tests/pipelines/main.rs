@@ -10,6 +10,8 @@ mod documents_unusual;
 mod engine;
 mod fetching;
 mod kit;
+mod parking;
+mod parking_chaos;
 #[path = "../kit/process.rs"]
 mod process;
 mod requests;

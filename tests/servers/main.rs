@@ -11,6 +11,7 @@ mod kills;
 mod life;
 mod mongoose;
 mod old_cache;
+mod parking;
 mod path;
 #[path = "../process/mod.rs"]
 mod process;

@@ -6,7 +6,7 @@
 //!
 //! A [`World`] is what all simulated processes share; a [`Chaos`] is one process: it can be frozen (`SIGSTOP`),
 //! thawed and killed, and decides what becomes of each of its calls. [`MemoryCluster`], [`MemoryDocuments`],
-//! [`MemoryTokens`] and [`MemoryApi`] are the dependencies; `client(chaos)` is a process's connection to one.
+//! [`MemoryParking`], [`MemoryTokens`] and [`MemoryApi`] are the dependencies; `client(chaos)` is a process's connection to one.
 //!
 //! What was sent is carried by the world, not by the caller: a call whose future was dropped, or whose process was
 //! frozen or killed meanwhile, still arrives.
@@ -28,6 +28,7 @@ mod mailbox;
 mod members;
 mod odds;
 mod offsets;
+mod parking;
 mod pass_truth;
 mod reading;
 mod tokens;
@@ -44,6 +45,7 @@ pub use documents::{Applied, By, MemoryDocuments};
 pub use documents_client::DocumentsClient;
 pub use log::partitions_by_default;
 pub use odds::{ApiOdds, CallOdds, CommitOdds, ConsumerOdds, Odds, Span};
+pub use parking::{MemoryParking, ParkingClient};
 pub use pass_truth::{Pass, Truth};
 pub use tokens::{MemoryTokens, TokensClient};
 pub use topics::TopicsClient;

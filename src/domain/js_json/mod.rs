@@ -26,6 +26,7 @@ mod value;
 use std::borrow::Cow;
 
 pub use scanner::Scanner;
+pub(crate) use string::unescape;
 pub use value::{Field, Value};
 
 /// Why a text is not JSON that passflow accepts, and where.

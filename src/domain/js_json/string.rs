@@ -109,7 +109,7 @@ fn escape(character: char) -> Option<Cow<'static, str>> {
 }
 
 /// What the inside of a canonical string stands for; a lone surrogate, which no Rust text can hold, becomes U+FFFD.
-pub(super) fn unescape(inside: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(inside: &str) -> Cow<'_, str> {
     // `find` is made for long texts.
     if !inside.as_bytes().contains(&b'\\') {
         return Cow::Borrowed(inside);

@@ -111,7 +111,7 @@ impl<'a> Scan<'a, '_> {
 }
 
 /// Bytes of the string literal at the front of `text`.
-fn string_length(text: &str) -> usize {
+pub(super) fn string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
         match byte {

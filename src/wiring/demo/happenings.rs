@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Names, Shown, Simulator, Store, token_of, users_up_to};
+use super::{Error, Names, ParkMobile, Shown, Simulator, Store, token_of, users_up_to};
 use crate::{
     domain::{
         record::{Output, TopicName, TopicPartition},
@@ -29,6 +29,8 @@ pub(super) struct Happenings {
 const TICK_EVERY: Duration = Duration::from_secs(3);
 /// A new token, or a request on demand, comes this often.
 const OTHER_EVERY: Duration = Duration::from_millis(700);
+/// Responses of `ParkMobile` come this often.
+const PARKING_EVERY: Duration = Duration::from_millis(100);
 
 impl Happenings {
     /// The riders' tokens go into the store; each is a change that causes a first fetch.
@@ -41,17 +43,24 @@ impl Happenings {
     }
 
     /// Until the time is over.
-    pub(super) async fn keep_happening(&self, duration: Duration, seed: u64) -> Result<(), Error> {
+    pub(super) async fn keep_happening(
+        &self,
+        duration: Duration,
+        seed: u64,
+        parkmobile: &mut ParkMobile,
+    ) -> Result<(), Error> {
         let over = tokio::time::sleep(duration);
         tokio::pin!(over);
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK_EVERY, TICK_EVERY);
         let mut others = tokio::time::interval(OTHER_EVERY);
+        let mut parking = tokio::time::interval(PARKING_EVERY);
         let mut random = fastrand::Rng::with_seed(seed);
         loop {
             tokio::select! {
                 () = &mut over => return Ok(()),
                 _ = ticks.tick() => self.tick().await?,
                 _ = others.tick() => self.something(&mut random).await?,
+                _ = parking.tick() => parkmobile.respond(&self.store, &self.names).await?,
             }
         }
     }
