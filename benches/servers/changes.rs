@@ -25,6 +25,8 @@ use crate::{
 const IDLE_CHANGES: u64 = 300;
 const LOADED_SECONDS: u64 = 20;
 const LOADED_PER_SECOND: u64 = 500;
+/// Changes made while the connector begins to follow; most of them it does not see.
+const BEFORE_MAX: u64 = 60;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Times in ms since 1970, of each user.
@@ -34,7 +36,7 @@ type Times = Arc<Mutex<HashMap<u64, f64>>>;
 pub fn measure(tick_users: u64) {
     let loaded = LOADED_SECONDS * LOADED_PER_SECOND;
     let users = 2 * (IDLE_CHANGES + loaded);
-    let api = ApiProcess::start(users + tick_users);
+    let api = ApiProcess::start(users + tick_users + BEFORE_MAX);
     // An hour's tick spread over its hour.
     let ground = Ground::new(&api.base_url, "spread = \"50m\"\n");
     ground.runtime.block_on(async {
@@ -45,9 +47,10 @@ pub fn measure(tick_users: u64) {
         }
     });
     let run = ground.binary(&["run"]);
-    // The connector says nothing of rows that were there before it.
-    ground.follow_the_table();
+    // What was there before would be told first, each row as a change.
+    ground.follow_the_table("snapshot.mode=no_data");
     let watch = Watch::start(&ground);
+    followed(&ground, &api, &watch, users + tick_users);
     let mut next = 1;
     let mut batch = |count: u64| {
         next += count;
@@ -75,6 +78,18 @@ pub fn measure(tick_users: u64) {
     watch.stop();
     drop(run);
     ground.remove();
+}
+
+/// Makes changes of the users after `last` until one arrives, and until all that arrived are told.
+fn followed(ground: &Ground, api: &ApiProcess, watch: &Watch, last: u64) {
+    let mut users = last + 1..=last + BEFORE_MAX;
+    while watch.arrived.lock().unwrap().is_empty() {
+        let user = users.next().expect("the connector follows within half a minute");
+        ground.runtime.block_on(ground.insert(&[(user, token(api, user))]));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    watch.wait_for(watch.arrived.lock().unwrap().len() as u64);
+    watch.take();
 }
 
 fn token(api: &ApiProcess, user: u64) -> String {

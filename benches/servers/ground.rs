@@ -89,11 +89,12 @@ impl Ground {
         }
     }
 
-    /// Has Debezium put the table's changes on the topic.
-    pub fn follow_the_table(&self) {
+    /// Has Debezium put the table's changes on the topic; `setting` is one more of the connector's.
+    pub fn follow_the_table(&self, setting: &str) {
         let status = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/servers"))
             .args([
                 "connector",
+                setting,
                 &format!("name={}", self.id),
                 &format!("topic.prefix={}", self.id),
                 &format!("database.server.id={}", fastrand::u32(1_000_000..2_000_000_000)),
