@@ -53,6 +53,7 @@
 
 mod document;
 mod handle;
+mod partitions;
 mod protocol;
 mod rules;
 mod state;
