@@ -20,6 +20,7 @@ mod positions;
 mod reader;
 mod record_codec;
 mod settings;
+mod topic_ids;
 mod transactions;
 
 use std::{

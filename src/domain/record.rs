@@ -15,6 +15,23 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name under which passflow keeps what it knows about this very topic: with the topic's `id`, which another
+    /// topic of the same name does not have. No topic's name holds a `#`.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Self {
+        Self(format!("{}#{id}", self.name()).into())
+    }
+
+    /// The name without an id.
+    pub fn name(&self) -> &str {
+        self.0.split_once('#').map_or(&*self.0, |(name, _)| name)
+    }
+
+    /// The id, if the name is one [`Self::with_id`].
+    pub fn id(&self) -> Option<&str> {
+        self.0.split_once('#').map(|(_, id)| id)
+    }
 }
 
 impl From<&str> for TopicName {

@@ -32,6 +32,8 @@ pub enum Order {
 pub struct Held {
     /// Which partition.
     pub partition: TopicPartition,
+    /// The same with the topic's id, if it has one: what is kept about the partition is kept under this name.
+    pub place: TopicPartition,
     /// The epoch that was taken for it.
     pub epoch: Epoch,
     /// Records before this offset were once committed, even if the group has been rewound since.
@@ -40,9 +42,15 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds `partition`, proved at `committed`.
-    pub fn new(partition: TopicPartition, epoch: Epoch, committed: i64, emitted_below: i64) -> Self {
-        Self { partition, epoch, emitted_below, committed: AtomicI64::new(committed) }
+    /// Holds `partition`, which is kept as `place`, proved at `committed`.
+    pub fn new(
+        partition: TopicPartition,
+        place: TopicPartition,
+        epoch: Epoch,
+        committed: i64,
+        emitted_below: i64,
+    ) -> Self {
+        Self { partition, place, epoch, emitted_below, committed: AtomicI64::new(committed) }
     }
 
     /// The committed position: outputs of all records before it are in the topics.
@@ -149,12 +157,13 @@ pub trait Handler: Send + Sync + 'static {
         Ok(above)
     }
 
-    /// How far these partitions were ever committed, beside what the group says.
-    async fn committed_marks(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
-        Ok(vec![0; partitions.len()])
+    /// How far these partitions were ever committed, beside what the group says. They are named as they are kept
+    /// ([`Held::place`]).
+    async fn committed_marks(&self, places: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
+        Ok(vec![None; places.len()])
     }
 
-    /// Keeps how far these partitions are committed.
+    /// Keeps how far these partitions are committed, named in the same way.
     async fn raise_committed_marks(&self, _marks: &[(TopicPartition, i64)]) -> Result<(), PortError> {
         Ok(())
     }

@@ -9,14 +9,23 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Engine, Limits, handler::Held, partitions::Active, suspension::Backoff, window::Window};
+use super::{
+    Engine, Limits, handler::Held, marks::interval_ms, partitions::Active, place, suspension::Backoff, window::Window,
+};
 use crate::{
     domain::{
         cache::Epoch,
         record::{Position, TopicPartition},
     },
-    ports::{Batch, CommitError, Dependency},
+    ports::{Batch, CommitError, Dependency, Failure, PortError},
 };
+
+/// A partition on its way to be held: where it goes on, and the name that it is kept under.
+struct Found {
+    partition: TopicPartition,
+    place: TopicPartition,
+    position: Position,
+}
 
 /// When partitions are taken, and the marks kept.
 pub(super) struct Taking {
@@ -25,7 +34,7 @@ pub(super) struct Taking {
     fresh_backoff: Backoff,
     taken: u64,
     pub(super) marks_due_ms: i64,
-    marks: JoinSet<()>,
+    pub(super) marks: JoinSet<()>,
     /// What partitions could not be taken, or their work not committed, for; and since when (ms since 1970).
     pub(super) failing: Option<(Dependency, i64)>,
 }
@@ -74,10 +83,6 @@ impl Taking {
     }
 }
 
-fn interval_ms(limits: &Limits) -> i64 {
-    i64::try_from(limits.marks_every.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl Engine {
     /// Takes the partitions that are assigned and not yet proved.
     pub(super) async fn take_if_due(&mut self) {
@@ -109,16 +114,53 @@ impl Engine {
         self.turned();
         let positions = self.consumer.committed(partitions).await?;
         self.turned();
-        self.prove(partitions, &positions).await?;
+        let mut found = Vec::with_capacity(partitions.len());
+        for (partition, position) in partitions.iter().zip(positions) {
+            found.push(self.found(partition, position).await?);
+        }
+        self.prove(&found).await?;
         self.turned();
-        let marks = handler.committed_marks(partitions).await?;
-        let offsets = positions.iter().map(|position| position.offset);
-        let raised: Vec<_> = partitions.iter().cloned().zip(offsets).collect();
+        let places: Vec<TopicPartition> = found.iter().map(|found| found.place.clone()).collect();
+        let marks = handler.committed_marks(&places).await?;
+        let mut raised = self.partitions.marks();
+        raised.extend(found.iter().map(|found| (found.place.clone(), found.position.offset)));
         handler.raise_committed_marks(&raised).await?;
-        for ((partition, position), mark) in partitions.iter().zip(positions).zip(marks) {
-            self.activate(partition, position, epoch, mark).await?;
+        for (found, mark) in found.into_iter().zip(marks) {
+            self.activate(found, epoch, mark.unwrap_or(0)).await?;
         }
         Ok(())
+    }
+
+    /// Where a partition goes on. A position of another topic, which once had the same name, says nothing of this one.
+    async fn found(&mut self, partition: &TopicPartition, committed: Position) -> Result<Found, PortError> {
+        let topic_id = self.consumer.topic_id(&partition.topic);
+        let place = place::of(partition, topic_id.as_deref());
+        let (committed_id, mut position) = place::read(committed);
+        if let (Some(before), Some(now)) = (committed_id, topic_id)
+            && *before != *now
+        {
+            let first = self.first_offset(partition).await?;
+            tracing::warn!(
+                pipeline = self.parts.pipeline,
+                %partition,
+                position = position.offset,
+                first,
+                "the topic was deleted and made anew since the group committed its position: going on at its first record"
+            );
+            position = Position { offset: first, metadata: String::new() };
+        }
+        Ok(Found { partition: partition.clone(), place, position })
+    }
+
+    async fn first_offset(&mut self, partition: &TopicPartition) -> Result<i64, PortError> {
+        let ranges = self.parts.topics.partitions(&partition.topic).await?;
+        let range = usize::try_from(partition.partition).ok().and_then(|number| ranges.get(number));
+        range.map(|range| range.start).ok_or_else(|| PortError {
+            kind: Failure::Down,
+            dependency: Dependency::Topics,
+            doing: format!("finding the first record of {partition}"),
+            message: "there is no such partition now".to_owned(),
+        })
     }
 
     /// What takes long here is no loop that stands still.
@@ -126,23 +168,24 @@ impl Engine {
         self.parts.progress.turned(self.parts.clock.now_ms());
     }
 
-    async fn prove(&mut self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
-        let unchanged = partitions.iter().cloned().zip(positions.iter().cloned()).collect();
-        let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged };
+    async fn prove(&mut self, found: &[Found]) -> Result<(), CommitError> {
+        let unchanged = found.iter().map(|Found { partition, place, position }| {
+            let metadata = place::signed(place, &position.metadata);
+            (partition.clone(), Position { offset: position.offset, metadata })
+        });
+        let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged.collect() };
         self.committer.commit(batch).await
     }
 
-    async fn activate(
-        &mut self,
-        partition: &TopicPartition,
-        position: Position,
-        epoch: Epoch,
-        mark: i64,
-    ) -> Result<(), CommitError> {
-        let session = self.consumer.start(partition, position.offset).await?;
+    async fn activate(&mut self, found: Found, epoch: Epoch, mark: i64) -> Result<(), CommitError> {
+        let Found { partition, place, position } = found;
+        if mark > position.offset {
+            tracing::info!(%partition, position = position.offset, mark, "the group was set back; what was told stays told");
+        }
+        let session = self.consumer.start(&partition, position.offset).await?;
         self.taking.taken += 1;
         let active = Active {
-            held: Arc::new(Held::new(partition.clone(), epoch, position.offset, mark)),
+            held: Arc::new(Held::new(partition.clone(), place, epoch, position.offset, mark)),
             taken: self.taking.taken,
             session,
             next_offset: position.offset,
@@ -152,46 +195,8 @@ impl Engine {
             end: None,
             end_at_ms: 0,
         };
-        self.partitions.to_take.remove(partition);
-        self.partitions.active.insert(partition.clone(), active);
+        self.partitions.to_take.remove(&partition);
+        self.partitions.active.insert(partition, active);
         Ok(())
-    }
-
-    // ------------------------------------------------------------------------------------------------- marks
-
-    /// Every now and then, keeps how far the partitions are committed, so that a group that somebody rewinds gives no
-    /// event twice.
-    pub(super) fn keep_marks(&mut self, now_ms: i64) {
-        while self.taking.marks.try_join_next().is_some() {}
-        if now_ms < self.taking.marks_due_ms || !self.taking.marks.is_empty() {
-            return;
-        }
-        self.taking.marks_due_ms = now_ms + interval_ms(&self.parts.limits);
-        let marks = self.marks();
-        let handler = Arc::clone(&self.parts.handler);
-        self.taking.marks.spawn(async move {
-            if let Err(error) = handler.raise_committed_marks(&marks).await {
-                tracing::debug!(%error, "cannot keep the committed marks now");
-            }
-        });
-    }
-
-    /// The last ones, when the loop ends.
-    pub(super) async fn keep_last_marks(&mut self) {
-        let marks = self.marks();
-        let kept = self.parts.handler.raise_committed_marks(&marks);
-        let bound = self.parts.clock.sleep(self.parts.limits.drain);
-        tokio::select! {
-            biased;
-            result = kept => if let Err(error) = result {
-                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot keep the committed marks");
-            },
-            () = bound => {}
-        }
-    }
-
-    fn marks(&self) -> Vec<(TopicPartition, i64)> {
-        let active = self.partitions.active.iter();
-        active.map(|(partition, active)| (partition.clone(), active.held.committed())).collect()
     }
 }

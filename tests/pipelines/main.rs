@@ -10,6 +10,7 @@ mod documents_unusual;
 mod engine;
 mod fetching;
 mod kit;
+mod places;
 #[path = "../kit/process.rs"]
 mod process;
 mod requests;

@@ -169,28 +169,6 @@ fn a_trace_goes_with_what_follows_from_a_record() {
 }
 
 #[test]
-fn partitions_that_are_added_hold_up_requests_until_all_instances_start_again() {
-    const USERS: i64 = 40;
-    run(async {
-        let mut kit = Kit::with_users(USERS);
-        kit.start();
-        kit.settle().await;
-        kit.surroundings.cluster.grow(&REQUESTS.into(), 16);
-        (1..=USERS).for_each(|number| kit.request(number, ""));
-        sleep(secs(600)).await;
-        assert_eq!(kit.records(REQUESTS).len(), 40, "none goes round in circles");
-        let waiting = kit.process.as_ref().unwrap().progress.iter().find_map(|it| it.snapshot().waiting_for);
-        assert_eq!(waiting.map(|(dependency, _)| dependency.name()), Some("topics"));
-        kit.kill();
-        kit.setup.passes.partitions = 16;
-        kit.start();
-        kit.settle().await;
-        assert!((1..=USERS).all(|number| kit.document(number).timestamp > 0));
-        assert!(kit.letters().is_empty());
-    });
-}
-
-#[test]
 fn a_request_of_a_tick_too_long_ago_is_skipped() {
     run(async {
         let mut kit = Kit::with_users(1);

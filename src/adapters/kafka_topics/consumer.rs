@@ -1,14 +1,14 @@
 //! A member's reading side: what its threads tell, in order.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -83,6 +83,7 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
         ownerships,
         lookup,
         sessions: 0,
+        topic_ids: BTreeMap::new(),
         leaving,
         watching: Some(watching),
         threads,
@@ -118,7 +119,7 @@ fn reading_client(
     group: &str,
     commands: &mpsc::Sender<Command>,
 ) -> Result<Arc<PlainClient>, PortError> {
-    let client = settings.reader(group).create_with_context::<_, PlainClient>(Plain);
+    let client = settings.reader(group).create_with_context::<_, PlainClient>(Plain::default());
     let mut client = client.map_err(|error| asking(&error, format!("making a client of group {group}")))?;
     let wake = Mutex::new(commands.clone());
     client.set_nonempty_callback(move || {
@@ -147,6 +148,22 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     spawned.map_err(|error| failed(Failure::Down, "starting a thread", error.to_string()))
 }
 
+/// The present ids of the partitions' topics, as far as they have any.
+fn topic_ids(
+    client: &PlainClient,
+    partitions: &[TopicPartition],
+    timeout: Duration,
+) -> Result<Vec<(TopicName, Arc<str>)>, PortError> {
+    let topics: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
+    let mut ids = Vec::new();
+    for topic in topics {
+        let metadata = client.fetch_metadata(Some(topic.as_str()), timeout);
+        metadata.map_err(|error| asking(&error, format!("reading the id of {topic}")))?;
+        ids.extend(client.context().topic_ids.of(topic.as_str()).map(|id| (topic.clone(), id)));
+    }
+    Ok(ids)
+}
+
 struct KafkaConsumer {
     group: String,
     settings: Settings,
@@ -156,6 +173,8 @@ struct KafkaConsumer {
     /// One of the reading clients: positions are asked through it, from whatever thread.
     lookup: Arc<PlainClient>,
     sessions: u64,
+    /// As of the last time that positions were asked for.
+    topic_ids: BTreeMap<TopicName, Arc<str>>,
     leaving: Arc<AtomicBool>,
     /// Closed when the member leaves.
     watching: Option<mpsc::Sender<()>>,
@@ -189,8 +208,19 @@ impl Consumer for KafkaConsumer {
         let Settings { stable_timeout, call_timeout, .. } = self.settings;
         let at_end = self.settings.starts_at_end();
         let doing = format!("reading the positions of group {}", self.group);
-        blocking(doing, move || positions::to_begin_at(&client, &partitions, at_end, stable_timeout, call_timeout))
-            .await
+        let (positions, topic_ids) = blocking(doing, move || {
+            // The ids first: a position that is older than its topic is found out by the id that it was committed with.
+            let topic_ids = topic_ids(&client, &partitions, call_timeout)?;
+            let positions = positions::to_begin_at(&client, &partitions, at_end, stable_timeout, call_timeout)?;
+            Ok((positions, topic_ids))
+        })
+        .await?;
+        self.topic_ids.extend(topic_ids);
+        Ok(positions)
+    }
+
+    fn topic_id(&self, topic: &TopicName) -> Option<Arc<str>> {
+        self.topic_ids.get(topic).cloned()
     }
 
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {
@@ -206,7 +236,7 @@ impl Consumer for KafkaConsumer {
         }
         self.sessions += 1;
         let session = Session(self.sessions);
-        self.readers.tell(&partition.topic, Command::Start(number, offset, session));
+        self.readers.tell(&partition.topic, Command::Start(number, offset, session, self.topic_id(&partition.topic)));
         Ok(session)
     }
 

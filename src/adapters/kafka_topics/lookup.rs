@@ -82,9 +82,7 @@ impl Lookup {
         {
             return Ok(*count);
         }
-        let count = self.existing(topic)?;
-        lock(&self.counts).insert(topic.clone(), (Instant::now(), count));
-        Ok(count)
+        self.existing(topic)
     }
 
     /// The partitions of a topic that has to exist.
@@ -116,7 +114,9 @@ impl Lookup {
             }
             return Err(asking(&KafkaError::MetadataFetch(code), doing()));
         }
-        Ok(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))
+        let count = u32::try_from(found.partitions().len()).unwrap_or(u32::MAX);
+        lock(&self.counts).insert(topic.clone(), (Instant::now(), count));
+        Ok(count)
     }
 
     /// First offsets and stable ends, by number.
@@ -218,7 +218,7 @@ impl Lookup {
         if let Some(client) = clients.get(group) {
             return Ok(Arc::clone(client));
         }
-        let made = config.create_with_context::<_, PlainClient>(Plain);
+        let made = config.create_with_context::<_, PlainClient>(Plain::default());
         let client = Arc::new(made.map_err(|error| asking(&error, "making a Kafka client"))?);
         clients.insert(group.to_owned(), Arc::clone(&client));
         Ok(client)

@@ -124,6 +124,10 @@ impl Settings {
     pub(super) fn member(&self, group: &str) -> ClientConfig {
         let mut config = self.consumer(group);
         config.set("partition.assignment.strategy", "cooperative-sticky");
+        if !self.properties.contains_key(REFRESH) {
+            // The driver's default lets partitions that are added go unread for five minutes.
+            config.set(REFRESH, "30000");
+        }
         config
     }
 
@@ -144,6 +148,8 @@ impl Settings {
             config.set(name, value.to_string());
         }
         config.set("enable.partition.eof", "true");
+        // The topics' ids stand in a line of these.
+        config.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
         config
     }
 
@@ -195,6 +201,7 @@ impl fmt::Debug for Settings {
 }
 
 const START: &str = "auto.offset.reset";
+const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
 /// What the guarantees rest on.
 const RESERVED: &[&str] = &[

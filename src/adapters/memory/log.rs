@@ -58,6 +58,8 @@ impl Log {
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     topics: BTreeMap<TopicName, Vec<Log>>,
+    /// How often a topic of each name was deleted: what tells topics of one name apart.
+    deleted: BTreeMap<TopicName, u64>,
     counts: BTreeMap<TopicName, u32>,
     keyless: u32,
 }
@@ -84,7 +86,14 @@ impl Logs {
 
     /// Deletes `topic`; it is made anew at its next use.
     pub(super) fn delete(&mut self, topic: &TopicName) {
-        self.topics.remove(topic);
+        if self.topics.remove(topic).is_some() {
+            *self.deleted.entry(topic.clone()).or_default() += 1;
+        }
+    }
+
+    /// The topic's id.
+    pub(super) fn id(&self, topic: &TopicName) -> u64 {
+        self.deleted.get(topic).copied().unwrap_or(0)
     }
 
     pub(super) fn topic(&self, topic: &TopicName) -> &[Log] {
