@@ -25,6 +25,8 @@ struct Found {
     partition: TopicPartition,
     place: TopicPartition,
     position: Position,
+    /// The position was not committed by passflow, which signs it with the topic's id.
+    is_unsigned: bool,
 }
 
 /// When partitions are taken, and the marks kept.
@@ -126,7 +128,7 @@ impl Engine {
         raised.extend(found.iter().map(|found| (found.place.clone(), found.position.offset)));
         handler.raise_committed_marks(&raised).await?;
         for (found, mark) in found.into_iter().zip(marks) {
-            self.activate(found, epoch, mark.unwrap_or(0)).await?;
+            self.activate(found, epoch, mark).await?;
         }
         Ok(())
     }
@@ -136,6 +138,7 @@ impl Engine {
         let topic_id = self.consumer.topic_id(&partition.topic);
         let place = place::of(partition, topic_id.as_deref());
         let (committed_id, mut position) = place::read(committed);
+        let is_unsigned = committed_id.is_none() && topic_id.is_some();
         if let (Some(before), Some(now)) = (committed_id, topic_id)
             && *before != *now
         {
@@ -149,7 +152,7 @@ impl Engine {
             );
             position = Position { offset: first, metadata: String::new() };
         }
-        Ok(Found { partition: partition.clone(), place, position })
+        Ok(Found { partition: partition.clone(), place, position, is_unsigned })
     }
 
     async fn first_offset(&mut self, partition: &TopicPartition) -> Result<i64, PortError> {
@@ -169,7 +172,7 @@ impl Engine {
     }
 
     async fn prove(&mut self, found: &[Found]) -> Result<(), CommitError> {
-        let unchanged = found.iter().map(|Found { partition, place, position }| {
+        let unchanged = found.iter().map(|Found { partition, place, position, .. }| {
             let metadata = place::signed(place, &position.metadata);
             (partition.clone(), Position { offset: position.offset, metadata })
         });
@@ -177,11 +180,10 @@ impl Engine {
         self.committer.commit(batch).await
     }
 
-    async fn activate(&mut self, found: Found, epoch: Epoch, mark: i64) -> Result<(), CommitError> {
-        let Found { partition, place, position } = found;
-        if mark > position.offset {
-            tracing::info!(%partition, position = position.offset, mark, "the group was set back; what was told stays told");
-        }
+    async fn activate(&mut self, found: Found, epoch: Epoch, mark: Option<i64>) -> Result<(), CommitError> {
+        report_set_position(&found, mark);
+        let mark = mark.unwrap_or(0);
+        let Found { partition, place, position, .. } = found;
         let session = self.consumer.start(&partition, position.offset).await?;
         self.taking.taken += 1;
         let active = Active {
@@ -198,5 +200,23 @@ impl Engine {
         self.partitions.to_take.remove(&partition);
         self.partitions.active.insert(partition, active);
         Ok(())
+    }
+}
+
+/// A position that is not as this group left it is an operator's doing.
+fn report_set_position(found: &Found, mark: Option<i64>) {
+    let Found { partition, position, is_unsigned, .. } = found;
+    let (Some(mark), position) = (mark, position.offset) else { return };
+    if position < mark {
+        tracing::info!(%partition, position, mark, "the group was set back; what was told stays told");
+    }
+    if *is_unsigned {
+        tracing::warn!(
+            %partition,
+            position,
+            mark,
+            "the position is none that this group committed: set by another tool, or expired. If the last instance was \
+             killed before that, changes that it told from the mark on may be told once more"
+        );
     }
 }

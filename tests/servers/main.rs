@@ -10,6 +10,7 @@ mod kills;
 mod life;
 mod mongoose;
 mod path;
+mod places;
 #[path = "../process/mod.rs"]
 mod process;
 #[path = "../kill/story.rs"]

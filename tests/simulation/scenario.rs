@@ -30,6 +30,9 @@ pub struct Counts {
     pub requests: usize,
     pub foreign_writes: usize,
     pub commits: usize,
+    pub growths: usize,
+    /// Requests put where their keys belonged before partitions were added.
+    pub astray: usize,
 }
 
 impl Counts {
@@ -43,6 +46,8 @@ impl Counts {
         self.requests += other.requests;
         self.foreign_writes += other.foreign_writes;
         self.commits += other.commits;
+        self.growths += other.growths;
+        self.astray += other.astray;
     }
 }
 
@@ -50,8 +55,11 @@ const BASE_MS: i64 = 1_795_000_000_000;
 const STEPS: usize = 120;
 /// How much greater the key of a user's second row is.
 const NEWER_ROW: i64 = 1_000;
-/// Of CDC, ticks, requests and retry.
-const PARTITIONS: usize = 3 + 1 + 12 + 3;
+/// Of CDC, ticks and retry.
+const OTHER_PARTITIONS: usize = 3 + 1 + 3;
+/// Of the requests, at first and at most.
+const PARTITIONS: u32 = 12;
+const PARTITIONS_MAX: u32 = 19;
 
 /// One run.
 pub fn run(seed: u64) -> Result<Counts, String> {
@@ -86,6 +94,10 @@ struct Scenario {
     processes: Vec<Process>,
     revision: u64,
     started: u64,
+    /// Whether partitions are added to the requests now and then.
+    grows: bool,
+    /// How many they have.
+    partitions: u32,
     counts: Counts,
 }
 
@@ -115,7 +127,10 @@ impl Scenario {
             40..150 => Odds::rough(),
             _ => stormy(),
         };
+        let grows = random.u8(..) < 100;
         let mut scenario = Self {
+            grows,
+            partitions: PARTITIONS,
             random,
             surroundings,
             odds,
@@ -188,7 +203,7 @@ impl Scenario {
             tokio::time::sleep(Duration::from_secs(10)).await;
             self.processes.iter_mut().for_each(Process::assert_running);
             let settled: Option<usize> = self.processes.iter().map(Process::settled_partitions).sum();
-            if settled == Some(PARTITIONS) {
+            if settled == Some(OTHER_PARTITIONS + self.partitions as usize) {
                 return Ok(());
             }
         }

@@ -111,15 +111,19 @@ impl Logs {
     /// Puts one record where its key belongs, and tells where.
     pub(super) fn put(&mut self, output: Output, now_ms: i64) -> TopicPartition {
         let partition = self.place(&output);
-        if let Some(log) = self.partition_mut(&partition) {
-            let offset = log.end;
-            let source =
-                Source { topic: partition.topic.clone(), partition: partition.partition, offset, timestamp_ms: now_ms };
-            let Output { key, value, headers, .. } = output;
-            log.records.insert(offset, Arc::new(Record { source, key, value, headers }));
-            log.end += 1;
-        }
+        self.put_in(&partition, output, now_ms);
         partition
+    }
+
+    /// Puts one record where its writer wants it, if there is such a partition.
+    pub(super) fn put_in(&mut self, partition: &TopicPartition, output: Output, now_ms: i64) {
+        let Some(log) = self.partition_mut(partition) else { return };
+        let offset = log.end;
+        let source =
+            Source { topic: partition.topic.clone(), partition: partition.partition, offset, timestamp_ms: now_ms };
+        let Output { key, value, headers, .. } = output;
+        log.records.insert(offset, Arc::new(Record { source, key, value, headers }));
+        log.end += 1;
     }
 
     /// Puts one record of a transaction that is aborted: it takes its offset, and no reader sees it.
