@@ -170,7 +170,7 @@ fn what_a_deleted_topic_owes_is_told_once_by_the_next_one() {
 #[test]
 fn a_topic_deleted_and_made_anew_is_read_from_its_first_record() {
     run(async {
-        let mut kit = Kit::with_a_pass().await;
+        let kit = Kit::with_a_pass().await;
         for _ in 0..5 {
             kit.refresh(1).await;
         }

@@ -10,7 +10,7 @@ use passflow::{
     },
 };
 
-use super::kit::{Kit, REQUESTS, TICKET_CHANGED, cdc, header, json, output, run, secs, sleep, user};
+use super::kit::{Kit, REQUESTS, TICKET_CHANGED, cdc, header, json, output, run, user};
 
 impl Kit {
     /// Whether a request with this `when` fetches.

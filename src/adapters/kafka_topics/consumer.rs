@@ -12,7 +12,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    metadata::MetadataTopic,
+};
 
 use super::{
     KafkaTopics, Settings,
@@ -157,8 +160,13 @@ fn topic_ids(
     let topics: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
     let mut ids = Vec::new();
     for topic in topics {
-        let metadata = client.fetch_metadata(Some(topic.as_str()), timeout);
-        metadata.map_err(|error| asking(&error, format!("reading the id of {topic}")))?;
+        let doing = || format!("reading the id of {topic}");
+        let metadata = client.fetch_metadata(Some(topic.as_str()), timeout).map_err(|error| asking(&error, doing()))?;
+        let is_known = |found: &MetadataTopic| found.error().is_none() && !found.partitions().is_empty();
+        if !metadata.topics().iter().any(is_known) {
+            // Without its metadata there is no id, and it would be taken for a topic that has none.
+            return Err(failed(Failure::Down, doing(), "the brokers do not know the topic now"));
+        }
         ids.extend(client.context().topic_ids.of(topic.as_str()).map(|id| (topic.clone(), id)));
     }
     Ok(ids)
