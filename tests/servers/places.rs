@@ -67,7 +67,9 @@ impl World {
     }
 
     fn add_a_pass_to_each(&self, users: u64) {
-        users_up_to(users).map(UserId::get).for_each(|user| self.bytemark.simulator.add_pass(user.cast_unsigned()));
+        for user in users_up_to(users).map(UserId::get) {
+            self.bytemark.simulator.add_pass(user.cast_unsigned());
+        }
     }
 }
 
