@@ -1,6 +1,6 @@
 //! The one place that picks adapters: what a command needs comes from here, behind the ports.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -26,6 +26,7 @@ pub mod oracle;
 pub mod running;
 mod servers;
 mod serving;
+mod sizes;
 mod topic_plans;
 
 pub use self::topic_plans::{Planned, plans};
@@ -61,6 +62,9 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Makes the documented topics that are missing, and tells how the others differ. Nothing that exists is altered.
     async fn create(&self) -> Result<Vec<TopicReport>, PortError>;
+
+    /// The largest record that each topic takes now, in bytes; where nothing is told, what any takes.
+    async fn record_sizes(&self) -> Result<Vec<(TopicName, usize)>, PortError>;
 
     /// Removes records of `topic` that were put before this time (ms since 1970); tells how many.
     async fn trim(&self, topic: &TopicName, before_ms: i64) -> Result<u64, PortError>;
@@ -121,6 +125,8 @@ pub struct Run {
     pub http: Option<HttpListener>,
     /// What to run.
     pub pipelines: Vec<Pipeline>,
+    /// Topics, table and documents, as these and their neighbours name them.
+    pub names: Names,
     /// Stop when all is handled; and how long a dependency may stay down meanwhile.
     pub until_end: Option<Duration>,
 }
@@ -152,18 +158,19 @@ pub async fn open_store(connections: &Connections, names: &Names) -> Result<Stor
 pub async fn run(run: Run) -> Result<Ended, Error> {
     // First, so that a signal during the start ends it as well as one later.
     let mut signals = StopSignals::listen()?;
-    let names = Names::of(&run.pipelines);
+    let names = run.names;
     let servers = &run.connections.servers;
     let _lock = if servers.is_any() { None } else { Some(embedded::lock(&run.connections.data_dir)?) };
     let store = open_store(&run.connections, &names).await?;
     let mut serving = Serving::start(run.http.as_ref(), &store, &names, &run.pipelines).await?;
+    let needed = topics_of(&run.pipelines);
     tokio::select! {
         () = signals.next() => return Ok(Ended::Well),
         () = too_late(run.until_end) => {
             tracing::error!("gave up waiting for the topics");
             return Ok(Ended::Badly);
         }
-        found = await_topics(servers, &store, &names) => found?,
+        found = await_topics(servers, &store, &needed) => found?,
     }
     let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), run.connections.clone(), names));
     let surroundings = Surroundings {
@@ -189,27 +196,32 @@ pub async fn run(run: Run) -> Result<Ended, Error> {
     end
 }
 
-/// Those of the planned topics that are not there.
-async fn missing_topics(topics: &dyn Topics, plans: &[Planned]) -> Result<Vec<String>, PortError> {
+/// The topics that `pipelines` read or write, each once.
+fn topics_of(pipelines: &[Pipeline]) -> Vec<TopicName> {
+    let topics: BTreeSet<&str> = pipelines.iter().flat_map(Pipeline::topics).collect();
+    topics.into_iter().map(TopicName::from).collect()
+}
+
+/// Those of `needed` that are not there.
+async fn missing_topics(topics: &dyn Topics, needed: &[TopicName]) -> Result<Vec<String>, PortError> {
     let mut missing = Vec::new();
-    for plan in plans {
-        if topics.partitions(&plan.topic).await?.is_empty() {
-            missing.push(plan.topic.to_string());
+    for topic in needed {
+        if topics.partitions(topic).await?.is_empty() {
+            missing.push(topic.to_string());
         }
     }
     Ok(missing)
 }
 
 /// Waits until the topics of servers answer; they must all be there. The embedded store makes its own.
-async fn await_topics(servers: &Servers, store: &Store, names: &Names) -> Result<(), Error> {
+async fn await_topics(servers: &Servers, store: &Store, needed: &[TopicName]) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_secs(2);
     if !servers.is_any() {
         return Ok(());
     }
-    let plans = plans(names);
     let mut told = false;
     loop {
-        match missing_topics(store.topics.as_ref(), &plans).await {
+        match missing_topics(store.topics.as_ref(), needed).await {
             Ok(missing) if missing.is_empty() => return Ok(()),
             Ok(missing) => {
                 let missing = missing.join(", ");

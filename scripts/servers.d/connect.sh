@@ -40,6 +40,12 @@ connect_wait() { wait_until connect 120 python3 "$files/probe.py" connect "$(con
 
 connect_ready() { connect_wait; }
 
+# disconnect NAME: the connector of that name is gone; what it wrote stays.
+disconnect() {
+    (($# == 1)) || fail "disconnect needs the name of one connector"
+    python3 "$files/probe.py" disconnect "$(address_of connect)" "$1" || fail "the connector '$1' cannot be ended"
+}
+
 # connector [KEY=VALUE ...]: makes or changes a connector and waits until its task runs. A second one beside it needs
 # a name, topic.prefix and database.server.id of its own.
 connector() {

@@ -6,6 +6,7 @@ probe.py mongo-primary PORT       exit 0 if this member takes writes
 probe.py mongo-member PORT        exit 0 if this member takes writes or follows one that does
 probe.py connect URL              exit 0 once the worker answers
 probe.py connector URL KEY=VALUE...   makes or changes a connector, waits until its task runs
+probe.py disconnect URL NAME      deletes a connector
 """
 
 import json
@@ -97,7 +98,7 @@ def call(method, url, body=None):
     # No proxy: the servers are on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=30) as response:
-        return json.load(response)
+        return json.load(response) if response.status != 204 else None
 
 
 def connect(url):
@@ -130,6 +131,19 @@ def connector(url, *pairs):
     return False
 
 
+def disconnect(url, name):
+    deadline = time.monotonic() + SECONDS_TO_RUN
+    while True:
+        try:
+            call("DELETE", f"{url}/connectors/{name}")
+            return True
+        except urllib.error.HTTPError as error:
+            # The workers share the work out anew.
+            if error.code != 409 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 PROBES = {
     "kafka": kafka,
     "mongo-initiate": mongo_initiate,
@@ -137,6 +151,7 @@ PROBES = {
     "mongo-member": mongo_member,
     "connect": connect,
     "connector": connector,
+    "disconnect": disconnect,
 }
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ mod positions;
 mod reader;
 mod record_codec;
 mod settings;
+mod sizes;
 mod topic_ids;
 mod transactions;
 
@@ -43,6 +44,7 @@ use delivery::{Batch, Deliveries, Following};
 use error::{asking, blocking, failed};
 use lookup::Lookup;
 use pages::Pages;
+use sizes::Sizes;
 
 /// The topics of a Kafka cluster. Cheap to clone.
 #[derive(Clone)]
@@ -53,8 +55,9 @@ struct Shared {
     clock: Arc<dyn Clock>,
     lookup: Lookup,
     pages: Pages,
-    /// Puts records outside transactions; made when first needed.
-    producer: Mutex<Option<Arc<Following>>>,
+    sizes: Sizes,
+    /// Puts records outside transactions, so many bytes at once; made when first needed.
+    producer: Mutex<Option<(usize, Arc<Following>)>>,
 }
 
 impl KafkaTopics {
@@ -65,8 +68,8 @@ impl KafkaTopics {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
         settings.check()?;
         let lookup = Lookup::new(settings.clone());
-        let (pages, producer) = (Pages::default(), Mutex::default());
-        Ok(Self(Arc::new(Shared { settings, clock, lookup, pages, producer })))
+        let (pages, sizes, producer) = (Pages::default(), Sizes::default(), Mutex::default());
+        Ok(Self(Arc::new(Shared { settings, clock, lookup, pages, sizes, producer })))
     }
 
     /// Where `group` has committed in the partitions of `topic`, open transactions or not.
@@ -90,6 +93,10 @@ impl KafkaTopics {
         &self.0.lookup
     }
 
+    fn sizes(&self) -> &Sizes {
+        &self.0.sizes
+    }
+
     fn now_ms(&self) -> i64 {
         self.0.clock.now_ms()
     }
@@ -99,7 +106,7 @@ impl KafkaTopics {
     /// # Errors
     /// `Refused`: one is too large, or its topic does not exist.
     fn place(&self, outputs: Vec<Output>) -> Result<Vec<(Output, i32)>, PortError> {
-        delivery::check_sizes(&outputs, self.settings().record_max_bytes())?;
+        delivery::check_sizes(&outputs, |topic| self.record_max_bytes(topic))?;
         self.lookup().place(outputs)
     }
 
@@ -133,12 +140,13 @@ impl KafkaTopics {
 
     fn producer(&self) -> Result<Arc<Following>, PortError> {
         let mut producer = self.0.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(producer) = &*producer {
+        let batch_max = self.settings().batch_max_bytes(self.sizes().smallest());
+        if let Some((_, producer)) = producer.as_ref().filter(|(max, _)| *max == batch_max) {
             return Ok(Arc::clone(producer));
         }
-        let made = self.settings().producer().create_with_context::<_, Following>(Deliveries);
+        let made = self.settings().producer(Some(batch_max)).create_with_context::<_, Following>(Deliveries);
         let made = Arc::new(made.map_err(|error| asking(&error, "making a Kafka producer"))?);
-        *producer = Some(Arc::clone(&made));
+        *producer = Some((batch_max, Arc::clone(&made)));
         Ok(made)
     }
 
@@ -179,6 +187,7 @@ impl Topics for KafkaTopics {
     }
 
     async fn append(&self, records: Vec<Output>) -> Result<(), PortError> {
+        self.know_sizes(&records).await;
         let this = self.clone();
         blocking("appending records", move || this.append_blocking(records)).await
     }

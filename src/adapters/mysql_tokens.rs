@@ -7,7 +7,7 @@ mod sql;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, MySqlPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlPool};
 
 pub use sql::{Columns, NotAName};
 
@@ -90,6 +90,19 @@ impl MysqlTokens {
         plan::missing_index(&self.pool, &self.statements)
             .await
             .map_err(|error| failed(&error, format!("asking how pages of {} are read", self.place)))
+    }
+
+    /// Connects once, without the pool, which tries again and again and then says only that it was late.
+    ///
+    /// # Errors
+    /// When that fails, and why.
+    pub async fn reach(&self) -> Result<(), PortError> {
+        let options = self.pool.connect_options();
+        let doing = || format!("connecting to MySQL at {}:{}", options.get_host(), options.get_port());
+        let connecting = tokio::time::timeout(self.pool.options().get_acquire_timeout(), options.connect());
+        let connected = connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let connection = connected.map_err(|error| failed(&error, doing()))?;
+        connection.close().await.map_err(|error| failed(&error, doing()))
     }
 
     async fn page_of_tokens(&self, users: &[UserId]) -> Result<HashMap<i64, Token>, sqlx::Error> {

@@ -37,8 +37,9 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
             let told = |addr| format!("{addr} may be used; health and metrics are served there");
             listener.as_ref().map_or_else(|| "off".to_owned(), |listener| told(listener.addr))
         })?;
-        let names = Names::of(pipelines.as_deref().unwrap_or_default());
-        for finding in check::store(connections, &names).await {
+        let pipelines = pipelines.unwrap_or_default();
+        let names = context.names_for(&pipelines).unwrap_or_else(|_| Names::of(&pipelines));
+        for finding in check::store(connections, &names, &pipelines).await {
             report.tell(&finding)?;
         }
         if let Some(url) = &connections.bytemark_url {

@@ -38,6 +38,13 @@ impl Context {
         Ok(Names::of(&all_pipelines(&self.pipelines_folder)?))
     }
 
+    /// The same for `chosen` ones: what they do not name, as the token table, their neighbours do.
+    pub(super) fn names_for(&self, chosen: &[Pipeline]) -> Result<Names, Problems> {
+        let mut pipelines = chosen.to_vec();
+        pipelines.extend(all_pipelines(&self.pipelines_folder)?);
+        Ok(Names::of(&pipelines))
+    }
+
     /// The consumer groups of all pipelines.
     pub(super) fn groups(&self) -> Result<Vec<String>, Problems> {
         Ok(all_pipelines(&self.pipelines_folder)?.into_iter().map(|pipeline| pipeline.group).collect())

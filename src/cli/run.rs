@@ -37,6 +37,7 @@ pub(super) async fn execute(args: &Args, context: &Context) -> Result<Outcome, E
     connections.check_parts(&pipelines)?;
     let run = Run {
         http: connections.http_listener()?,
+        names: context.names_for(&pipelines)?,
         connections,
         pipelines,
         until_end: args.until_end.then_some(args.until_end_timeout),

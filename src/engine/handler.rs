@@ -8,6 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::record_sizes::RecordSizes;
 use crate::{
     domain::{
         cache::Epoch,
@@ -142,6 +143,17 @@ pub enum Halt {
     /// Somebody with this higher epoch wrote where we wanted to: the partition must be taken again.
     #[error("a higher epoch {} has written the document", .0.0)]
     Refused(Epoch),
+}
+
+/// Handled, with `outputs`, if their topics take them.
+///
+/// # Errors
+/// [`Halt::Poison`] when one of them is too large.
+pub fn sized(sizes: &RecordSizes, outputs: Vec<Output>, outcome: &'static str) -> Result<Step, Halt> {
+    match sizes.refuse(&outputs) {
+        None => Ok(Step::with(outputs, outcome)),
+        Some(poison) => Err(Halt::Poison { stage: "emit", poison }),
+    }
 }
 
 /// The meaning of a pipeline's records.

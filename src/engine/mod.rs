@@ -18,6 +18,7 @@ mod membership;
 mod partitions;
 mod place;
 pub mod progress;
+pub mod record_sizes;
 mod start;
 pub mod suspension;
 mod take;

@@ -1,13 +1,16 @@
 //! Many callers, one call: what handlers ask for at the same time goes to the dependency together.
 //!
-//! While a batch is under way the next one gathers, so batches grow with the load by themselves and a lone caller waits
+//! While batches are under way the next one gathers, so batches grow with the load by themselves and a lone caller waits
 //! for nobody.
 
 use std::{future::Future, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::ports::{Dependency, Failure, PortError};
+
+/// Batches under way at once: while a server writes one to its journal it works on the other.
+const UNDER_WAY_MAX: usize = 2;
 
 type Question<I, O> = (I, oneshot::Sender<Result<O, PortError>>);
 
@@ -29,29 +32,18 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         A: Fn(Arc<P>, Arc<[I]>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<O>, PortError>> + Send,
     {
-        let (questions, mut queue) = mpsc::channel::<Question<I, O>>(size_max);
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(size_max);
-            while queue.recv_many(&mut batch, size_max).await > 0 {
-                let (inputs, replies): (Vec<I>, Vec<_>) = batch.drain(..).unzip();
-                let inputs: Arc<[I]> = inputs.into();
-                match answer(Arc::clone(&port), Arc::clone(&inputs)).await {
-                    Ok(outputs) => replies.into_iter().zip(outputs).for_each(|(reply, output)| {
-                        // Who no longer waits has been taken off its partition.
-                        let _gone = reply.send(Ok(output));
-                    }),
-                    Err(error) if error.kind == Failure::Refused && inputs.len() > 1 => {
-                        for (input, reply) in inputs.iter().zip(replies) {
-                            let alone = answer(Arc::clone(&port), Arc::new([input.clone()])).await;
-                            let _gone = reply.send(alone.and_then(|outputs| first(outputs, dependency)));
-                        }
-                    }
-                    Err(error) => replies.into_iter().for_each(|reply| {
-                        let _gone = reply.send(Err(error.clone()));
-                    }),
+        let (questions, queue) = mpsc::channel::<Question<I, O>>(size_max);
+        let (queue, answer) = (Arc::new(Mutex::new(queue)), Arc::new(answer));
+        for _ in 0..UNDER_WAY_MAX {
+            let (queue, port, answer) = (Arc::clone(&queue), Arc::clone(&port), Arc::clone(&answer));
+            tokio::spawn(async move {
+                let mut batch = Vec::with_capacity(size_max);
+                while queue.lock().await.recv_many(&mut batch, size_max).await > 0 {
+                    let (inputs, replies) = batch.drain(..).unzip();
+                    answer_all(dependency, &port, answer.as_ref(), inputs, replies).await;
                 }
-            }
-        });
+            });
+        }
         Self { questions, dependency }
     }
 
@@ -63,6 +55,34 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         let (reply, answer) = oneshot::channel();
         self.questions.send((question, reply)).await.map_err(|_| lost(self.dependency))?;
         answer.await.map_err(|_| lost(self.dependency))?
+    }
+}
+
+/// Answers one batch.
+async fn answer_all<I: Clone, O, P: ?Sized, F>(
+    dependency: Dependency,
+    port: &Arc<P>,
+    answer: &impl Fn(Arc<P>, Arc<[I]>) -> F,
+    inputs: Vec<I>,
+    replies: Vec<oneshot::Sender<Result<O, PortError>>>,
+) where
+    F: Future<Output = Result<Vec<O>, PortError>>,
+{
+    let inputs: Arc<[I]> = inputs.into();
+    match answer(Arc::clone(port), Arc::clone(&inputs)).await {
+        Ok(outputs) => replies.into_iter().zip(outputs).for_each(|(reply, output)| {
+            // Who no longer waits has been taken off its partition.
+            let _gone = reply.send(Ok(output));
+        }),
+        Err(error) if error.kind == Failure::Refused && inputs.len() > 1 => {
+            for (input, reply) in inputs.iter().zip(replies) {
+                let alone = answer(Arc::clone(port), Arc::new([input.clone()])).await;
+                let _gone = reply.send(alone.and_then(|outputs| first(outputs, dependency)));
+            }
+        }
+        Err(error) => replies.into_iter().for_each(|reply| {
+            let _gone = reply.send(Err(error.clone()));
+        }),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
         token_change::{self, TableNames, TokenChange},
         user_id::UserId,
     },
-    engine::handler::{Halt, Handler, Step, Turn},
+    engine::{
+        handler::{self, Halt, Handler, Step, Turn},
+        record_sizes::RecordSizes,
+    },
 };
 
 /// The pipeline.
@@ -20,6 +23,8 @@ pub struct TokenChanges {
     pub table: TableNames,
     /// Where requests go.
     pub requests_topic: TopicName,
+    /// What its topics take.
+    pub sizes: RecordSizes,
 }
 
 impl TokenChanges {
@@ -32,7 +37,7 @@ impl TokenChanges {
             .map_err(|poison| Halt::Poison { stage: "decode", poison })?;
         let TokenChange::Touched { users, snapshot, .. } = change else { return Ok(Step::done("skipped")) };
         let requests = users.iter().map(|user| self.request(user, snapshot, record, trace)).collect();
-        Ok(Step::with(requests, "routed"))
+        handler::sized(&self.sizes, requests, "routed")
     }
 
     fn request(&self, user: UserId, snapshot: bool, record: &Record, trace: &Headers) -> Output {

@@ -12,8 +12,8 @@ use crate::domain::{
     user_id::UserId,
 };
 
-/// A compare-and-set on one cache document. It is applied only if the document's `stream.version`, `__v` and entries
-/// are as in `read`, and its fence is not above `epoch`; the fence then becomes `epoch`.
+/// A compare-and-set on one cache document. It is applied only if the document's `stream.version`, `__v` and, for a
+/// change, entries are as in `read`, and its fence is not above `epoch`; the fence then becomes `epoch`.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// The document as it was read.

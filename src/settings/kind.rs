@@ -123,6 +123,16 @@ impl Kind {
         }
     }
 
+    /// The topics that it reads or writes, dead letters aside.
+    pub(super) fn topics(&self) -> Vec<&str> {
+        match self {
+            Self::TokenChanges(settings) => vec![&settings.topic, &settings.requests_topic],
+            Self::Ticks(settings) => vec![&settings.topic, &settings.requests_topic],
+            Self::Passes(settings) => vec![&settings.topic, &settings.retry_topic, &settings.ticket_changed_topic],
+            Self::ParkingEvents(settings) => vec![&settings.topic],
+        }
+    }
+
     /// The topic that it reads.
     pub fn topic(&self) -> &str {
         match self {
@@ -161,7 +171,7 @@ impl Ticks {
             max_age: table.duration("max_age", minutes(60), seconds(1)..=days(30)),
             spread: table.duration("spread", seconds(0), seconds(0)..=days(1)),
             ahead: table.duration("ahead", seconds(5), millis(100)..=hours(1)),
-            page: table.number("page", "users", 1000, 1..=100_000),
+            page: table.number("page", "users", 5000, 1..=100_000),
         }
     }
 }

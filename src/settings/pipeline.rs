@@ -35,6 +35,13 @@ impl Pipeline {
         }
     }
 
+    /// The topics that it reads or writes.
+    pub fn topics(&self) -> Vec<&str> {
+        let mut topics = self.kind.topics();
+        topics.push(&self.engine.dead_letter_topic);
+        topics
+    }
+
     fn read(place: &str, table: &mut Table<'_>) -> Option<Self> {
         let name = Path::new(place).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let known = KindName::NAMED.map(|(name, _)| format!("\"{name}\"")).join(", ");

@@ -68,6 +68,10 @@ impl Catalog for Topics {
         no_topics()
     }
 
+    async fn record_sizes(&self) -> Result<Vec<(TopicName, usize)>, PortError> {
+        no_topics()
+    }
+
     async fn trim(&self, _: &TopicName, _: i64) -> Result<u64, PortError> {
         no_topics()
     }

@@ -7,11 +7,12 @@ use crate::{
         bytemark_http::{BytemarkHttp, Limits},
         system_clock::SystemClock,
     },
-    ports::{Documents as _, Tokens as _},
-    settings::{Connections, Kafka, Names, Servers},
+    domain::record::TopicName,
+    ports::{Documents as _, Failure, PortError, Tokens as _},
+    settings::{Connections, Kafka, Names, Pipeline, Servers},
 };
 
-use super::{Error, missing_topics, open_store, plans, servers};
+use super::{Error, missing_topics, open_store, servers, topics_of};
 
 /// What came of trying one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Whether topics, documents and tokens can be used: the servers that are named, or else the embedded store.
-pub async fn store(connections: &Connections, names: &Names) -> Vec<Finding> {
+pub async fn store(connections: &Connections, names: &Names, pipelines: &[Pipeline]) -> Vec<Finding> {
     let Servers { kafka, mongodb, mysql } = &connections.servers;
     if !connections.servers.is_any() {
         return vec![embedded(connections, names).await];
@@ -42,7 +43,7 @@ pub async fn store(connections: &Connections, names: &Names) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(kafka) = kafka {
         let what = format!("Kafka at {}", kafka.brokers);
-        findings.push(Finding::new(what, within(topics(kafka, names)).await));
+        findings.push(Finding::new(what, within(topics(kafka, &topics_of(pipelines))).await));
     }
     if let Some(uri) = mongodb {
         let what = format!("MongoDB, documents in {}.{}", names.cache_database, names.cache_collection);
@@ -66,13 +67,22 @@ async fn within(tried: impl Future<Output = Result<String, Error>>) -> Result<St
     tokio::time::timeout(SERVER_TIMEOUT, tried).await.unwrap_or_else(late).map_err(|error| error.to_string())
 }
 
-async fn topics(kafka: &Kafka, names: &Names) -> Result<String, Error> {
+async fn topics(kafka: &Kafka, needed: &[TopicName]) -> Result<String, Error> {
     let topics = servers::topics(kafka)?;
-    let missing = missing_topics(&topics, &plans(names)).await?;
+    let missing = missing_topics(&topics, needed).await.map_err(with_advice)?;
     if missing.is_empty() {
         return Ok("answers, and has the topics".to_owned());
     }
     Err(Error::Other(format!("the topics {} are missing; make them with `passflow topics create`", missing.join(", "))))
+}
+
+/// The driver does not say what to look at.
+fn with_advice(error: PortError) -> PortError {
+    if error.kind == Failure::Refused {
+        return error;
+    }
+    let message = format!("{}; is Kafka up, and is PASSFLOW_KAFKA_BROKERS its address?", error.message);
+    PortError { message, ..error }
 }
 
 async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
@@ -83,6 +93,7 @@ async fn documents(uri: &str, names: &Names) -> Result<String, Error> {
 
 async fn tokens(url: &str, names: &Names) -> Result<String, Error> {
     let tokens = servers::tokens(url, names)?;
+    tokens.reach().await?;
     tokens.users(None, 1).await?;
     match tokens.missing_index().await? {
         None => Ok("answers, and an index serves the pages of users".to_owned()),

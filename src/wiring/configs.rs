@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{record::TopicName, token_change::TableNames},
-    engine::Limits,
+    engine::{Limits, record_sizes::RecordSizes},
     pipelines::{
         passes::{self, fetch::FetchLimits, gate::GateLimits, room::BYTES_MAX},
         ticks,
@@ -38,7 +38,7 @@ pub fn limits(engine: &settings::Engine) -> Limits {
 }
 
 /// The pipeline of token changes.
-pub fn token_changes(settings: &settings::TokenChanges) -> TokenChanges {
+pub fn token_changes(settings: &settings::TokenChanges, sizes: RecordSizes) -> TokenChanges {
     TokenChanges {
         table: TableNames {
             database: settings.database.clone(),
@@ -48,11 +48,12 @@ pub fn token_changes(settings: &settings::TokenChanges) -> TokenChanges {
             added_field_prefix: settings.flattened_prefix.clone(),
         },
         requests_topic: topic(&settings.requests_topic),
+        sizes,
     }
 }
 
 /// The pipeline of ticks.
-pub fn ticks(settings: &settings::Ticks) -> ticks::Config {
+pub fn ticks(settings: &settings::Ticks, sizes: RecordSizes) -> ticks::Config {
     ticks::Config {
         requests_topic: topic(&settings.requests_topic),
         requests_group: settings.requests_group.clone(),
@@ -60,19 +61,18 @@ pub fn ticks(settings: &settings::Ticks) -> ticks::Config {
         spread: settings.spread,
         ahead: settings.ahead,
         page: settings.page,
+        sizes,
     }
 }
 
-/// The pipeline of passes, in `group`, whose topic has so many partitions, and whose events' topic takes records of
-/// so many bytes.
-pub fn passes(settings: &settings::Passes, group: &str, partitions: u32, event_bytes_max: usize) -> passes::Config {
+/// The pipeline of passes, in `group`, whose topic has so many partitions.
+pub fn passes(settings: &settings::Passes, group: &str, partitions: u32) -> passes::Config {
     passes::Config {
         group: group.to_owned(),
         topic: topic(&settings.topic),
         partitions,
         retry_topic: topic(&settings.retry_topic),
         ticket_changed_topic: topic(&settings.ticket_changed_topic),
-        event_bytes_max,
         freshness: settings.freshness,
         freshness_slack: settings.freshness_slack,
         error_log_max: settings.error_log_max,

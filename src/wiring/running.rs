@@ -7,9 +7,9 @@ use tokio::{
     sync::Mutex,
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Error, Store, configs};
+use super::{Error, Store, configs, sizes};
 use crate::{
     adapters::{
         bytemark_http::{self, BytemarkHttp},
@@ -21,6 +21,7 @@ use crate::{
         dead_letter::DeadLetters,
         handler::Handler,
         progress::Progress,
+        record_sizes::RecordSizes,
         until_end::{self, End, Watched},
     },
     pipelines::{
@@ -31,9 +32,6 @@ use crate::{
     settings::{Kind, Passes as PassesSettings, Pipeline},
     telemetry::{Metrics, Tracing},
 };
-
-/// The largest record that a topic takes, in bytes: what Kafka's brokers take unless told otherwise.
-const RECORD_BYTES_MAX: usize = 1_048_588;
 
 /// Questions to a store that go out together.
 const BATCH_MAX: usize = 256;
@@ -59,6 +57,8 @@ pub struct Running {
     shutdown: CancellationToken,
     clock: Arc<dyn Clock>,
     store: Store,
+    sizes: RecordSizes,
+    _learning: AbortOnDropHandle<()>,
 }
 
 impl Running {
@@ -68,12 +68,15 @@ impl Running {
     /// When a setting does not fit, or the topics can't be read.
     pub async fn start(surroundings: Surroundings, pipelines: &[Pipeline]) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (sizes, learning) = sizes::learn(&surroundings.store).await;
         let mut running = Self {
             watched: Vec::new(),
             engines: Mutex::default(),
             shutdown: CancellationToken::new(),
             clock,
             store: surroundings.store.clone(),
+            sizes,
+            _learning: learning,
         };
         for (pipeline, seed) in pipelines.iter().zip(surroundings.seed..) {
             running.start_one(&surroundings, pipeline, seed).await?;
@@ -88,14 +91,18 @@ impl Running {
         let dead_letters = DeadLetters {
             topic: topic(&pipeline.engine.dead_letter_topic),
             pipeline: pipeline.name.clone(),
-            size_max: RECORD_BYTES_MAX,
+            sizes: self.sizes.clone(),
         };
+        sizes::check_room(&dead_letters)?;
         let store = &surroundings.store;
         let (consumes, handler): (Vec<TopicName>, Arc<dyn Handler>) = match &pipeline.kind {
-            Kind::TokenChanges(settings) => (vec![topic(&settings.topic)], Arc::new(configs::token_changes(settings))),
+            Kind::TokenChanges(settings) => {
+                (vec![topic(&settings.topic)], Arc::new(configs::token_changes(settings, self.sizes.clone())))
+            }
             Kind::Ticks(settings) => {
                 let (tokens, topics) = (Arc::clone(&store.tokens), Arc::clone(&store.topics));
-                let ticks = Ticks::new(configs::ticks(settings), tokens, topics, Arc::clone(&self.clock));
+                let ticks =
+                    Ticks::new(configs::ticks(settings, self.sizes.clone()), tokens, topics, Arc::clone(&self.clock));
                 (vec![topic(&settings.topic)], Arc::new(ticks))
             }
             Kind::Passes(settings) => {
@@ -150,7 +157,7 @@ impl Running {
             return Err(Error::Other(message));
         }
         let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-        let config = configs::passes(settings, &pipeline.group, partitions, RECORD_BYTES_MAX);
+        let config = configs::passes(settings, &pipeline.group, partitions);
         let store = PassStore::new(Arc::clone(&store.documents), Arc::clone(&store.tokens), BATCH_MAX);
         // Ids of array elements must not repeat after a restart, whatever the jitter follows from.
         let topics = Arc::clone(&surroundings.store.topics);

@@ -114,6 +114,11 @@ impl Catalog for KafkaCatalog {
         Ok(reports.into_iter().map(report).collect())
     }
 
+    async fn record_sizes(&self) -> Result<Vec<(TopicName, usize)>, PortError> {
+        let planned: Vec<TopicName> = plans(&self.names).into_iter().map(|plan| plan.topic).collect();
+        self.topics.record_sizes(&planned).await
+    }
+
     async fn trim(&self, _topic: &TopicName, _before_ms: i64) -> Result<u64, PortError> {
         // The brokers do that.
         Ok(0)

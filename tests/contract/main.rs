@@ -15,6 +15,7 @@ mod kafka_made_anew;
 mod kafka_member;
 mod kafka_names;
 mod kafka_only;
+mod kafka_sizes;
 mod member;
 mod members;
 mod memory;

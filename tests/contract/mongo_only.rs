@@ -137,9 +137,21 @@ async fn what_mongoose_saved_in_between_is_not_written_over() {
             storage.collection().update_one(doc! {"user_id": 7}, foreign.clone()).await.unwrap();
             let before = storage.stored(user(7)).await;
             assert_eq!(apply(&documents, change(&read, 5, |_| ())).await, Written::No, "{foreign}");
-            assert_eq!(apply(&documents, touch(&read, 5, Some(9))).await, Written::No, "{foreign}");
             assert_eq!(storage.stored(user(7)).await, before);
         }
+        // A touch writes nothing of the lists: only what moves versions is in its way.
+        let read = head(&documents, user(7)).await;
+        storage
+            .collection()
+            .update_one(doc! {"user_id": 7}, doc! {"$set": {"passes.0.status": "PENDING"}})
+            .await
+            .unwrap();
+        assert_eq!(apply(&documents, touch(&read, 5, Some(9))).await, Written::Yes);
+        let stored = storage.stored(user(7)).await;
+        assert_eq!(stored.get_array("passes").unwrap()[0].as_document().unwrap().get_str("status").unwrap(), "PENDING");
+        let read = head(&documents, user(7)).await;
+        storage.collection().update_one(doc! {"user_id": 7}, doc! {"$inc": {"__v": 1}}).await.unwrap();
+        assert_eq!(apply(&documents, touch(&read, 5, Some(10))).await, Written::No);
         let read = head(&documents, user(7)).await;
         assert_eq!(apply(&documents, change(&read, 5, |_| ())).await, Written::Yes);
     })

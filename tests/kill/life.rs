@@ -38,7 +38,7 @@ pub struct Lives<'a> {
     pub simulator: &'a Simulator,
     random: Rng,
     /// Those that run.
-    instances: Vec<Option<Process>>,
+    pub instances: Vec<Option<Process>>,
     /// Those that were asked to end.
     leaving: Vec<Process>,
     /// One that stands still, and since when.
@@ -46,7 +46,7 @@ pub struct Lives<'a> {
     /// How long to wait for a sign of work.
     patience: Duration,
     pub kills: u64,
-    freezes: u64,
+    pub freezes: u64,
     asked_to_end: u64,
     /// Kills that came just after the awaited work was seen.
     pub in_the_middle: u64,
@@ -182,7 +182,7 @@ impl<'a> Lives<'a> {
         }
     }
 
-    fn end(&mut self, number: usize, end: impl FnOnce(&mut Process)) {
+    pub fn end(&mut self, number: usize, end: impl FnOnce(&mut Process)) {
         let Some(mut process) = self.instances[number].take() else { return };
         end(&mut process);
         let log = process.log();
@@ -204,7 +204,7 @@ impl<'a> Lives<'a> {
     }
 
     /// Gives work until there is a sign that some of it was done; whether there was one in time.
-    fn wait_for_work(&mut self) -> bool {
+    pub fn wait_for_work(&mut self) -> bool {
         const WORK_EVERY: Duration = Duration::from_millis(100);
         let sign = SIGNS[self.random.usize(..SIGNS.len())];
         let begin = Instant::now();
@@ -226,7 +226,7 @@ impl<'a> Lives<'a> {
         signs_left == 0
     }
 
-    fn give_work(&mut self) {
+    pub fn give_work(&mut self) {
         let user = self.any_user();
         match self.random.u8(0..12) {
             0..2 => self.tick(),

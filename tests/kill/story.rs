@@ -72,7 +72,7 @@ pub fn tell_of_coming_and_going(mut lives: Lives<'_>, times: u64) {
 }
 
 /// Those that run are killed, the rest is done in peace, and all is compared.
-fn settle(lives: &mut Lives<'_>) {
+pub fn settle(lives: &mut Lives<'_>) {
     println!("seed {}: {}", seed(), lives.story());
     lives.end_all();
     let simulator = lives.simulator;

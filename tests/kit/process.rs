@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use passflow::{
     adapters::memory::{Chaos, MemoryApi, MemoryCluster, MemoryDocuments, MemoryTokens, ProcessClock, World},
     domain::token_change::TableNames,
-    engine::{Engine, Limits, Parts, dead_letter::DeadLetters, handler::Handler, progress::Progress},
+    engine::{
+        Engine, Limits, Parts, dead_letter::DeadLetters, handler::Handler, progress::Progress,
+        record_sizes::RecordSizes,
+    },
     pipelines::{
         passes::{
             self, Passes, Store,
@@ -50,18 +53,22 @@ pub struct Setup {
     pub passes: passes::Config,
     /// Instead of the one in memory.
     pub api: Option<Arc<dyn PassApi>>,
+    /// What the pipelines know of what topics take.
+    pub sizes: RecordSizes,
 }
 
 impl Default for Setup {
     fn default() -> Self {
+        let sizes = RecordSizes::new(1 << 20);
         Self {
             pipelines: vec!["token_changes", "ticks", "passes"],
             limits: limits(),
-            ticks: ticks_config(),
+            ticks: ticks_config(&sizes),
             gate: gate_limits(),
             fetch: fetch_limits(),
             passes: passes_config(),
             api: None,
+            sizes,
         }
     }
 }
@@ -74,6 +81,7 @@ pub struct Process {
     pub topics: Arc<dyn Topics>,
     pub clock: Arc<dyn Clock>,
     seed: u64,
+    sizes: RecordSizes,
     pub engines: JoinSet<()>,
 }
 
@@ -87,16 +95,17 @@ impl Process {
             shutdown: CancellationToken::new(),
             progress: Vec::new(),
             seed,
+            sizes: RecordSizes::new(1 << 20),
             engines: JoinSet::new(),
         }
     }
 
     /// Starts the pipelines of `setup`.
     pub fn start(surroundings: &Surroundings, chaos: Chaos, seed: u64, setup: &Setup) -> Self {
-        let mut process = Self::idle(surroundings, chaos, seed);
+        let mut process = Self { sizes: setup.sizes.clone(), ..Self::idle(surroundings, chaos, seed) };
         for pipeline in &setup.pipelines {
             let (consumes, handler): (&[&str], Arc<dyn Handler>) = match *pipeline {
-                "token_changes" => (&[CDC], Arc::new(token_changes())),
+                "token_changes" => (&[CDC], Arc::new(token_changes(&setup.sizes))),
                 "ticks" => (&[TICKS], Arc::new(process.ticks(surroundings, setup))),
                 _ => (&[REQUESTS, RETRY], Arc::new(process.passes(surroundings, setup))),
             };
@@ -124,7 +133,7 @@ impl Process {
             Arc::clone(&self.topics),
             store,
             fetcher,
-            dead_letters("passes"),
+            dead_letters("passes", &setup.sizes),
             clock(),
             random,
         )
@@ -143,7 +152,7 @@ impl Process {
             clock: Arc::clone(&self.clock),
             random: fastrand::Rng::with_seed(self.seed),
             limits,
-            dead_letters: dead_letters(pipeline),
+            dead_letters: dead_letters(pipeline, &self.sizes),
             progress,
             metrics: Metrics::off(),
             tracing: Tracing::off(),
@@ -167,12 +176,13 @@ impl Process {
     }
 }
 
-fn token_changes() -> TokenChanges {
-    TokenChanges { table: TableNames::new("portal", "bytemark_tokens"), requests_topic: REQUESTS.into() }
+fn token_changes(sizes: &RecordSizes) -> TokenChanges {
+    let table = TableNames::new("portal", "bytemark_tokens");
+    TokenChanges { table, requests_topic: REQUESTS.into(), sizes: sizes.clone() }
 }
 
-fn dead_letters(pipeline: &str) -> DeadLetters {
-    DeadLetters { topic: DEAD_LETTERS.into(), pipeline: pipeline.to_owned(), size_max: 1 << 20 }
+fn dead_letters(pipeline: &str, sizes: &RecordSizes) -> DeadLetters {
+    DeadLetters { topic: DEAD_LETTERS.into(), pipeline: pipeline.to_owned(), sizes: sizes.clone() }
 }
 
 fn limits() -> Limits {
@@ -186,7 +196,7 @@ fn limits() -> Limits {
     }
 }
 
-fn ticks_config() -> ticks::Config {
+fn ticks_config(sizes: &RecordSizes) -> ticks::Config {
     ticks::Config {
         requests_topic: REQUESTS.into(),
         requests_group: "passflow.passes".to_owned(),
@@ -194,6 +204,7 @@ fn ticks_config() -> ticks::Config {
         spread: Duration::ZERO,
         ahead: Duration::from_secs(5),
         page: 3,
+        sizes: sizes.clone(),
     }
 }
 
@@ -221,7 +232,6 @@ fn passes_config() -> passes::Config {
         partitions: 12,
         retry_topic: RETRY.into(),
         ticket_changed_topic: TICKET_CHANGED.into(),
-        event_bytes_max: 1 << 20,
         freshness: Duration::from_secs(10),
         freshness_slack: Duration::from_secs(1),
         error_log_max: 5,

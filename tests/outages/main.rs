@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(dead_code, reason = "other targets use the rest of the kit")]
 
+mod elections;
 #[path = "../process/mod.rs"]
 mod process;
 #[path = "../servers/table.rs"]

@@ -89,22 +89,6 @@ fn a_document_that_would_be_too_large_stays_as_it_is() {
 }
 
 #[test]
-fn a_change_with_an_event_that_would_be_too_large_is_not_made() {
-    run(async {
-        let mut kit = Kit::with_users(1);
-        kit.setup.passes.event_bytes_max = 2_000;
-        let payload = format!(r#"{{"uuid":"big","status":"USABLE","text":"{}"}}"#, "x".repeat(5_000));
-        kit.put_pass(1, List::Passes, Pass { uuid: "big".to_owned(), status: "USABLE".to_owned(), payload });
-        kit.put_pass(1, List::Passes, Pass::new("small", "USABLE", 1));
-        kit.start();
-        kit.refresh(1).await;
-        assert_eq!(kit.codes(), ["record_too_large"]);
-        assert!(kit.events().is_empty() && kit.uuids(1, List::Passes).is_empty());
-        assert_eq!(kit.document(1).timestamp, 0);
-    });
-}
-
-#[test]
 fn a_user_without_a_token_is_not_fetched_and_keeps_the_document() {
     run(async {
         let kit = Kit::with_a_pass().await;

@@ -15,4 +15,5 @@ mod places;
 mod process;
 mod requests;
 mod rereading;
+mod sizes;
 mod ticks;

@@ -15,34 +15,49 @@ use passflow::{
 };
 use rdkafka::{
     TopicPartitionList,
-    admin::{AdminClient, AdminOptions},
-    client::DefaultClientContext,
+    admin::AdminOptions,
     config::ClientConfig,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
     producer::{BaseProducer, BaseRecord, Producer as _},
     topic_partition_list::Offset,
 };
 
 use crate::{
-    process::Bytemark,
-    world::{World, server},
+    process::{Bytemark, wait_within},
+    world::{World, admin_of_topics, server},
 };
 
 const USERS: u64 = 24;
 const RUN: [&str; 4] = ["run", "--until-end", "--until-end-timeout", "60s"];
 
 impl World {
-    fn append(&self, topic: &str, key: &str, value: &str) {
+    pub fn append(&self, topic: &str, key: &str, value: &str) {
         let (key, value) = (Some(Bytes::from(key.to_owned())), Some(Bytes::from(value.to_owned())));
         let output = Output { topic: TopicName::from(topic), key, value, headers: Vec::new() };
         self.bytemark.runtime.block_on(self.store.topics.append(vec![output])).unwrap();
     }
 
-    fn request(&self, user: UserId) {
+    pub fn request(&self, user: UserId) {
         self.append(&self.names.requests, &user.to_string(), &PassRequest::new(user).encode());
     }
 
+    /// What `kafka-consumer-groups.sh --reset-offsets --to-earliest` does: the group goes on at the first record.
+    fn skip_what_was_cut(&self, topic: &TopicName) {
+        let mut config = ClientConfig::new();
+        let group = self.groups.iter().find(|group| group.ends_with(".passes")).unwrap();
+        config.set("bootstrap.servers", server("PASSFLOW_TEST_KAFKA")).set("group.id", group);
+        let tool: BaseConsumer = config.create().unwrap();
+        let mut first = TopicPartitionList::new();
+        let ranges = self.bytemark.runtime.block_on(self.store.topics.partitions(topic)).unwrap();
+        for (partition, range) in (0..).zip(ranges) {
+            first.add_partition_offset(topic.as_str(), partition, Offset::Offset(range.start)).unwrap();
+        }
+        // The group takes it once its last member is gone.
+        wait_within(Duration::from_secs(60), "the group to be empty", || tool.commit(&first, CommitMode::Sync).is_ok());
+    }
+
     /// Dead letters by code.
-    fn letters(&self) -> BTreeMap<String, usize> {
+    pub fn letters(&self) -> BTreeMap<String, usize> {
         let mut codes = BTreeMap::new();
         for letter in self.place.records(&self.names.dead_letters) {
             let headers = letter["headers"].as_array().unwrap();
@@ -92,14 +107,23 @@ fn records_that_were_cut_off_before_they_were_handled_end_the_run_with_what_to_d
         for (partition, range) in (0..).zip(world.store.topics.partitions(&topic).await.unwrap()) {
             cut.add_partition_offset(topic.as_str(), partition, Offset::Offset(range.end)).unwrap();
         }
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", server("PASSFLOW_TEST_KAFKA"));
-        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
-        admin.delete_records(&cut, &AdminOptions::new()).await.unwrap();
+        admin_of_topics().delete_records(&cut, &AdminOptions::new()).await.unwrap();
     });
 
-    let told = world.place.run(&RUN).exits(1).stderr();
+    // Also when it was to run for ever: the other pipelines are drained, and the process does not live on without one.
+    let mut run = world.place.start(&["run"]);
+    let status = run.end_within(Duration::from_secs(60));
+    let told = run.log();
+    assert_eq!(status.code(), Some(1), "{told}");
     assert!(told.contains(topic.as_str()) && told.contains("kafka-consumer-groups.sh --reset-offsets"), "{told}");
+    let drained = told.lines().filter(|line| line.contains("draining")).count();
+    assert_eq!(drained, 2, "{told}");
+
+    // Done as told, it goes on.
+    world.skip_what_was_cut(&topic);
+    users_up_to(USERS).for_each(|user| world.request(user));
+    world.place.run(&RUN).exits(0);
+    assert_eq!(world.differences(USERS), [""; 0]);
     world.remove();
 }
 

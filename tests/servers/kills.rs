@@ -15,12 +15,12 @@ fn with_instances(count: usize, tell: impl FnOnce(Lives<'_>)) {
 
 #[test]
 fn one_instance_killed_again_and_again_loses_and_doubles_nothing() {
-    with_instances(1, |lives| story::tell(lives, story::kills(10)));
+    with_instances(1, |lives| story::tell(lives, story::kills(20)));
 }
 
 #[test]
 fn of_three_instances_any_may_be_killed() {
-    with_instances(3, |lives| story::tell(lives, story::kills(10)));
+    with_instances(3, |lives| story::tell(lives, story::kills(20)));
 }
 
 #[test]

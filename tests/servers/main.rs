@@ -4,18 +4,22 @@
 #![allow(dead_code, reason = "other targets use the rest of the kit")]
 
 mod bad_input;
+mod check;
 mod debezium;
 mod kills;
 #[path = "../kill/life.rs"]
 mod life;
 mod mongoose;
+mod old_cache;
 mod path;
 mod places;
 #[path = "../process/mod.rs"]
 mod process;
+mod sizes;
 #[path = "../kill/story.rs"]
 mod story;
 mod table;
 #[path = "../kill/work.rs"]
 mod work;
 mod world;
+mod zombies;

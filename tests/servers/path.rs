@@ -38,3 +38,18 @@ fn changes_of_the_table_and_ticks_become_documents_and_events() {
     assert!(checked.contains("Kafka") && checked.contains("MongoDB") && checked.contains("MySQL"), "{checked}");
     world.remove();
 }
+
+/// Each pipeline in a process of its own: what its file does not name (the token table, here), its neighbours' do; and it
+/// asks for no topics but its own.
+#[test]
+fn pipelines_run_alone_as_their_folder_names_things() {
+    const USERS: u64 = 5;
+    let world = World::new(Bytemark::still(USERS), "");
+    world.place.run(&["check", "passes"]).exits(0);
+    world.put_tokens(USERS);
+    for pipeline in ["token_changes", "passes"] {
+        world.place.run(&["run", "--until-end", "--until-end-timeout", "60s", pipeline]).exits(0);
+    }
+    assert_eq!(world.differences(USERS), [""; 0]);
+    world.remove();
+}

@@ -48,6 +48,12 @@ impl Table {
         is_there
     }
 
+    /// Deletes the user's rows.
+    pub async fn delete_rows(&self, user: UserId) {
+        let delete = format!("DELETE FROM {} WHERE user_id = ?", self.name);
+        sqlx::query(AssertSqlSafe(delete)).bind(user.get()).execute(&self.pool).await.unwrap();
+    }
+
     async fn tell(&self, user: UserId, op: &str, token: Option<&Token>) {
         let row = serde_json::json!({"id": user.get(), "user_id": user.get(), "token": token.map(Token::expose)});
         let (before, after) = if op == "d" { (row, serde_json::Value::Null) } else { (serde_json::Value::Null, row) };
@@ -75,8 +81,7 @@ impl TokenAdmin for Table {
     }
 
     async fn delete(&self, user: UserId) -> Result<bool, PortError> {
-        let delete = format!("DELETE FROM {} WHERE user_id = ?", self.name);
-        sqlx::query(AssertSqlSafe(delete)).bind(user.get()).execute(&self.pool).await.unwrap();
+        self.delete_rows(user).await;
         self.tell(user, "d", None).await;
         Ok(true)
     }

@@ -90,6 +90,11 @@ impl World {
         self.bytemark.runtime.block_on(self.table.write(user, token));
     }
 
+    /// Deletes the user's rows and tells nobody.
+    pub fn delete_rows(&self, user: UserId) {
+        self.bytemark.runtime.block_on(self.table.delete_rows(user));
+    }
+
     /// How cache and events differ from the simulator's truth; also when a server does not answer.
     pub fn differences(&self, users: u64) -> Vec<String> {
         let truth = Truth { store: &self.store, simulator: &self.bytemark.simulator, names: &self.names, users };
@@ -97,19 +102,33 @@ impl World {
         verdict.map_or_else(|error| vec![error.to_string()], |verdict| verdict.differences)
     }
 
-    /// Has Debezium put the changes of the table on the topic.
-    pub fn follow_the_table(&self) {
+    /// Has Debezium put the changes of the table on the topic, with these further settings.
+    pub fn follow_the_table(&self, further: &[&str]) {
         let _connect = server("PASSFLOW_TEST_CONNECT");
         let id = &self.names.cache_database;
         let table = &self.names.token_table;
-        servers(&[
-            "connector",
-            &format!("name={id}"),
-            &format!("topic.prefix={id}"),
-            &format!("database.server.id={}", fastrand::u32(1_000_000..2_000_000_000)),
-            &format!("table.include.list=portal.{table}"),
-            &format!("schema.history.internal.kafka.topic={id}.history"),
-        ]);
+        let settings = [
+            format!("name={id}"),
+            format!("topic.prefix={id}"),
+            format!("database.server.id={}", fastrand::u32(1_000_000..2_000_000_000)),
+            format!("table.include.list=portal.{table}"),
+            format!("schema.history.internal.kafka.topic={id}.history"),
+        ];
+        let settings = settings.iter().map(String::as_str).chain(further.iter().copied());
+        servers(&std::iter::once("connector").chain(settings).collect::<Vec<_>>());
+    }
+
+    /// Has Debezium follow the table no more, and takes away what it left.
+    pub fn unfollow_the_table(&self) {
+        let id = &self.names.cache_database;
+        servers(&["disconnect", id]);
+        self.delete_topic(&format!("{id}.history"));
+    }
+
+    pub fn delete_topic(&self, topic: &str) {
+        let names = [topic];
+        let (admin, options) = (admin_of_topics(), AdminOptions::new());
+        self.bytemark.runtime.block_on(admin.delete_topics(&names, &options)).unwrap().remove(0).unwrap();
     }
 
     /// Takes away what would outlive the test.
@@ -119,9 +138,7 @@ impl World {
             table.remove().await;
             let mongo = mongodb::Client::with_uri_str(server("PASSFLOW_TEST_MONGODB")).await.unwrap();
             mongo.database(&names.cache_database).drop().await.unwrap();
-            let mut config = ClientConfig::new();
-            config.set("bootstrap.servers", server("PASSFLOW_TEST_KAFKA"));
-            let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+            let admin = admin_of_topics();
             let state = names.dead_letter_state();
             let topics = [
                 &names.token_changes,
@@ -135,6 +152,13 @@ impl World {
             admin.delete_topics(&topics.map(String::as_str), &AdminOptions::new()).await.unwrap();
         });
     }
+}
+
+/// Makes, changes and deletes topics.
+pub fn admin_of_topics() -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", server("PASSFLOW_TEST_KAFKA"));
+    config.create().unwrap()
 }
 
 /// Passflow's variables, from those of the tests.

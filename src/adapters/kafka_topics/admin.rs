@@ -150,12 +150,12 @@ impl KafkaTopics {
         Ok(())
     }
 
-    fn admin(&self) -> Result<AdminClient<Plain>, PortError> {
+    pub(super) fn admin(&self) -> Result<AdminClient<Plain>, PortError> {
         let made = self.settings().admin().create_with_context(Plain::default());
         made.map_err(|error| asking(&error, "making a Kafka client"))
     }
 
-    fn options(&self) -> AdminOptions {
+    pub(super) fn options(&self) -> AdminOptions {
         let timeout = self.settings().call_timeout;
         AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
     }

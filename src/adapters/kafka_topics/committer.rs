@@ -67,7 +67,7 @@ impl Inner {
         }
         let outputs = self.topics.place(batch.outputs)?;
         let timestamp_ms = self.topics.now_ms();
-        transactions.commit(&Work { outputs, timestamp_ms, positions, metadata })
+        transactions.commit(&Work { outputs, timestamp_ms, positions, metadata }, self.topics.sizes().smallest())
     }
 
     /// Only what the ownership covers goes to the broker, with the metadata of that ownership.

@@ -16,7 +16,7 @@ use rdkafka::{
 
 use super::{context, error::failed, record_codec};
 use crate::{
-    domain::record::Output,
+    domain::record::{Output, TopicName},
     ports::{Failure, PortError},
 };
 
@@ -135,10 +135,14 @@ pub(super) fn settle(producer: &Following, batch: &Batch, deadline: Instant) -> 
 
 /// Refuses records that the producer or the broker would refuse: in a transaction one of them would take all others
 /// with it.
-pub(super) fn check_sizes(outputs: &[Output], bytes_max: usize) -> Result<(), PortError> {
-    let too_large = outputs.iter().find(|output| record_codec::batch_bytes(output) > bytes_max);
+pub(super) fn check_sizes(outputs: &[Output], max_of: impl Fn(&TopicName) -> usize) -> Result<(), PortError> {
+    let too_large = outputs.iter().find(|output| record_codec::batch_bytes(output) > max_of(&output.topic));
     let Some(output) = too_large else { return Ok(()) };
     let (bytes, topic) = (record_codec::batch_bytes(output), &output.topic);
-    let why = format!("a record has {bytes} bytes, at most {bytes_max} are sent (the property message.max.bytes)");
+    let why = format!(
+        "a record has {bytes} bytes, at most {} are taken (the topic's max.message.bytes, or the property \
+         message.max.bytes if it is less)",
+        max_of(topic)
+    );
     Err(failed(Failure::Refused, format!("putting records on {topic}"), why))
 }

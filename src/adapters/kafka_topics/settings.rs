@@ -69,15 +69,26 @@ impl Settings {
             let message = format!("the property {START} is {start:?}; it can be earliest or latest");
             return Err(failed(Failure::Refused, "checking the Kafka settings", message));
         }
-        for config in [self.member("check"), self.reader("check"), self.producer(), self.transactional("check")] {
+        for config in
+            [self.member("check"), self.reader("check"), self.producer(None), self.transactional("check", None)]
+        {
             drop(config.create_native_config().map_err(refused_setting)?);
         }
         Ok(())
     }
 
-    /// The largest record that the producers take, in bytes.
-    pub(super) fn record_max_bytes(&self) -> usize {
-        self.number("message.max.bytes").and_then(|max| usize::try_from(max).ok()).unwrap_or(1_000_000)
+    /// The largest record that the producers send, in bytes, whatever a topic takes.
+    pub(super) fn sent_max_bytes(&self) -> usize {
+        self.size(MESSAGE_MAX).unwrap_or(64 << 20)
+    }
+
+    /// The largest record that a topic is taken to take as long as its limit is not known, in bytes.
+    pub(super) fn assumed_max_bytes(&self) -> usize {
+        self.size(MESSAGE_MAX).unwrap_or(1_000_000)
+    }
+
+    fn size(&self, name: &str) -> Option<usize> {
+        usize::try_from(self.number(name)?).ok()
     }
 
     /// Whether groups begin at the end of partitions that they never committed.
@@ -137,7 +148,7 @@ impl Settings {
         let bytes = self.fetch_memory_bytes.max(1 << 20);
         let defaults = [
             ("queued.max.messages.kbytes", bytes / 4 / 1024),
-            ("fetch.max.bytes", (bytes / 4).max(self.record_max_bytes())),
+            ("fetch.max.bytes", (bytes / 4).max(self.assumed_max_bytes())),
             ("max.partition.fetch.bytes", (bytes / 16).clamp(64 << 10, 1 << 20)),
             // A partition that is started while others stand at their ends waits for the request on its way.
             ("fetch.wait.max.ms", 100),
@@ -165,22 +176,27 @@ impl Settings {
         self.base()
     }
 
-    /// Of a producer outside transactions.
-    pub(super) fn producer(&self) -> ClientConfig {
+    /// Of a producer outside transactions, for topics of which one takes so little at once.
+    pub(super) fn producer(&self, smallest: Option<usize>) -> ClientConfig {
         let mut config = self.base();
         config.set("enable.idempotence", "true").set("acks", "all");
         if !self.properties.contains_key("linger.ms") {
             config.set("linger.ms", "0");
         }
-        if !self.properties.contains_key("batch.size") {
-            config.set("batch.size", "131072");
-        }
+        config.set(MESSAGE_MAX, self.sent_max_bytes().to_string());
+        config.set("batch.size", self.batch_max_bytes(smallest).to_string());
         config
     }
 
-    /// Of a producer for `group`'s transactions.
-    pub(super) fn transactional(&self, group: &str) -> ClientConfig {
-        let mut config = self.producer();
+    /// What a producer sends together.
+    pub(super) fn batch_max_bytes(&self, smallest: Option<usize>) -> usize {
+        let wanted = self.size("batch.size").unwrap_or(128 << 10);
+        wanted.min(smallest.unwrap_or(usize::MAX)).max(1)
+    }
+
+    /// Of a producer for `group`'s transactions, the same.
+    pub(super) fn transactional(&self, group: &str, smallest: Option<usize>) -> ClientConfig {
+        let mut config = self.producer(smallest);
         config
             .set("transactional.id", format!("{group}.{}", self.instance))
             .set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
@@ -202,6 +218,7 @@ impl fmt::Debug for Settings {
 
 const START: &str = "auto.offset.reset";
 const REFRESH: &str = "topic.metadata.refresh.interval.ms";
+const MESSAGE_MAX: &str = "message.max.bytes";
 
 /// What the guarantees rest on.
 const RESERVED: &[&str] = &[

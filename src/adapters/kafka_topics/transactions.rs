@@ -42,11 +42,13 @@ pub(super) struct Transactions {
     /// Once they are left, another member of this instance may use the same id: its producer must not be fenced.
     ownerships: Ownerships,
     producer: Option<Following>,
+    /// The most that this producer sends at once.
+    batch_max: usize,
 }
 
 impl Transactions {
     pub(super) fn new(settings: Settings, group: &str, ownerships: Ownerships) -> Self {
-        Self { settings, group: group.to_owned(), ownerships, producer: None }
+        Self { settings, group: group.to_owned(), ownerships, producer: None, batch_max: 0 }
     }
 
     /// The next commit gets a new producer, which ends what the old one left open.
@@ -54,8 +56,14 @@ impl Transactions {
         self.producer = None;
     }
 
-    pub(super) fn commit(&mut self, work: &Work) -> Result<(), CommitError> {
+    /// Commits `work` to topics of which one takes so little at once.
+    pub(super) fn commit(&mut self, work: &Work, smallest: Option<usize>) -> Result<(), CommitError> {
         let timeout = self.settings.transaction_timeout;
+        let batch_max = self.settings.batch_max_bytes(smallest);
+        if self.batch_max != batch_max {
+            self.forget();
+            self.batch_max = batch_max;
+        }
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => self.make()?,
@@ -78,7 +86,7 @@ impl Transactions {
 
     fn make(&self) -> Result<Following, PortError> {
         let doing = || format!("preparing transactions of group {}", self.group);
-        let config = self.settings.transactional(&self.group);
+        let config = self.settings.transactional(&self.group, Some(self.batch_max));
         let made = config.create_with_context::<_, Following>(Deliveries);
         let producer = made.map_err(|error| asking(&error, doing()))?;
         // Until the broker has ended what the id left open: up to a second.

@@ -106,7 +106,7 @@ impl Document {
 
     /// Applies `update` if it fits what is here, and if the outcome is not larger than `max_bytes`.
     pub(super) fn apply(&mut self, update: &Update, max_bytes: usize) -> Result<Written, Malformed> {
-        if !self.is_as_read(&update.read) || self.fence > update.epoch {
+        if !self.is_as_read(update) || self.fence > update.epoch {
             return Ok(Written::No);
         }
         let mut next = self.clone();
@@ -132,13 +132,13 @@ impl Document {
         Ok(Written::Yes)
     }
 
-    fn is_as_read(&self, read: &Head) -> bool {
+    fn is_as_read(&self, Update { read, write, .. }: &Update) -> bool {
         let now = self.head();
         let version = |head: &Head| head.stream.as_ref().map(|stream| stream.version);
         now.id == read.id
             && version(&now) == version(read)
             && now.document_version == read.document_version
-            && now.lists == read.lists
+            && (matches!(write, Write::Touch { .. }) || now.lists == read.lists)
     }
 
     fn change(&mut self, change: &Change) -> Result<(), Malformed> {

@@ -8,13 +8,15 @@ use crate::{
         cache::{Entry, List},
         payload_hash::PayloadHash,
     },
-    ports::Update,
+    ports::{Update, Write},
 };
 
-/// Matches the document of `update` as long as it is as it was read, and its fence is not above the writer's epoch.
+/// Matches the document of `update` as long as it is as it was read, and its fence is not above the writer's epoch. An
+/// absent field counts as null, which is how equality takes it.
 ///
-/// Versions alone are not enough: mongoose changes single elements without moving `__v`. So what it may change of an
-/// element is compared, too. An absent field counts as null, which is how equality takes it.
+/// For a change of lists versions alone are not enough: mongoose changes single elements without moving `__v`. So what it
+/// may change of an element is compared, too. A touch writes nothing of them, so it does as well before as after such a
+/// write; and to compare them would cost the server more than all the rest.
 pub(super) fn filter(update: &Update) -> Document {
     let read = &update.read;
     let version = read.stream.as_ref().map_or(Bson::Null, |stream| whole(stream.version.cast_signed()));
@@ -25,6 +27,9 @@ pub(super) fn filter(update: &Update) -> Document {
         "stream.version": version,
         "stream.fence": {"$not": {"$gt": whole(update.epoch.0.cast_signed())}},
     };
+    if matches!(update.write, Write::Touch { .. }) {
+        return filter;
+    }
     let mut same = Vec::new();
     for list in List::BOTH {
         let entries = read.lists.of(list);

@@ -51,7 +51,8 @@ pub(super) fn statement(update: &Update, max_bytes: u64) -> Result<Statement, Un
         }
         Write::Change(change) => Bson::Array(pipeline(update, mark, change, max_bytes)?),
     };
-    let statement = doc! {"q": filter(update), "u": change};
+    // Else the server tries out the index of `user_id` as well, each time.
+    let statement = doc! {"q": filter(update), "u": change, "hint": {"_id": 1}};
     let bson = RawDocumentBuf::try_from(&statement).map_err(|error| Unwritable::Bson(error.to_string()))?;
     Ok(Statement { bson, mark })
 }

@@ -43,7 +43,7 @@ use crate::{
     },
     engine::{
         dead_letter::DeadLetters,
-        handler::{Halt, Handler, Step, Turn},
+        handler::{self, Halt, Handler, Step, Turn},
     },
     ports::{Clock, PortError, Topics},
     telemetry::{Metrics, TRACEPARENT},
@@ -62,8 +62,6 @@ pub struct Config {
     pub retry_topic: TopicName,
     /// Where changes are told.
     pub ticket_changed_topic: TopicName,
-    /// The largest event, in bytes.
-    pub event_bytes_max: usize,
     /// A document older than this less `freshness_slack` is stale.
     pub freshness: Duration,
     /// Lets an hourly tick refresh what is nearly an hour old.
@@ -142,7 +140,13 @@ impl Passes {
         }
         let mut request = decode(record)?;
         request.attempt = request.attempt.saturating_add(1);
-        Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"))
+        self.routed(&request, record, turn)
+    }
+
+    /// Puts a request on the topic of requests, where its key belongs.
+    fn routed(&self, request: &PassRequest, record: &Record, turn: &Turn) -> Result<Step, Halt> {
+        let outputs = vec![self.request_output(request, record, turn)];
+        handler::sized(&self.dead_letters.sizes, outputs, "routed")
     }
 
     /// The request once more, in the trace of this turn, with all else that the record has in its headers.
@@ -194,7 +198,7 @@ impl Handler for Passes {
         let request = decode(record)?;
         let lies = self.home.lies(record, &request).await?;
         if lies == Lies::Unkeyed {
-            return Ok(Step::with(vec![self.request_output(&request, record, turn)], "routed"));
+            return self.routed(&request, record, turn);
         }
         let source = Source { topic: turn.held.place.topic.clone(), ..record.source.clone() };
         Handling { passes: self, record, turn, request, source, is_astray: lies == Lies::Astray }.run().await

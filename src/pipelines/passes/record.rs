@@ -178,6 +178,7 @@ impl Handling<'_> {
     /// The change of this very record is stored: all its outputs go out again.
     pub(super) async fn give_out_again(&self, view: &View, pending: &Pending) -> Result<Attempt, Halt> {
         let outputs = self.outputs(pending);
+        self.wait_for_room(&outputs)?;
         self.touch_then(view, || Ok(Step::with(outputs, outcome(pending)))).await
     }
 
@@ -185,6 +186,8 @@ impl Handling<'_> {
     async fn take_over(&self, view: &View) -> Result<Attempt, Halt> {
         let mut stream = view.stream.clone();
         stream.take_over(&self.source);
+        let taken = stream.pending_of(&self.source).map(|pending| self.outputs(pending));
+        self.wait_for_room(&taken.unwrap_or_default())?;
         let draft = Draft::of_state(stream);
         self.write_change(view, draft).await
     }

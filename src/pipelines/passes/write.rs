@@ -16,7 +16,7 @@ use crate::{
         ticket_changed::Kind,
     },
     engine::handler::{Halt, Step},
-    ports::{Failure, PortError, Update, Write, Written},
+    ports::{Dependency, Failure, PortError, Update, Write, Written},
 };
 
 impl Handling<'_> {
@@ -109,14 +109,21 @@ impl Handling<'_> {
         self.turn.unanswered.load(Ordering::Acquire)
     }
 
+    /// What is wrong with an output that its topic would not take.
     fn too_large(&self, outputs: &[Output]) -> Option<Poison> {
-        let topic = &self.passes.config.ticket_changed_topic;
-        let largest = outputs.iter().filter(|output| output.topic == *topic).map(Output::size_bytes).max()?;
-        let max = self.passes.config.event_bytes_max;
-        (largest > max).then(|| {
-            let user = self.request.user_id;
-            let message = format!("user {user}: an event of {largest} bytes, {topic} takes {max}; nothing was changed");
-            Poison::new(Code::RecordTooLarge, message)
-        })
+        let poison = self.passes.dead_letters.sizes.refuse(outputs)?;
+        Some(Poison { message: format!("user {}: {}", self.request.user_id, poison.message), ..poison })
+    }
+
+    /// Outputs whose change is stored can neither be left out nor be made smaller: they wait until their topic takes
+    /// them. (Its limit was lowered in between, or when the change was stored it was not known.)
+    pub(super) fn wait_for_room(&self, outputs: &[Output]) -> Result<(), Halt> {
+        let Some(poison) = self.passes.dead_letters.sizes.refuse(outputs) else { return Ok(()) };
+        Err(Halt::Down(PortError {
+            kind: Failure::Down,
+            dependency: Dependency::Topics,
+            doing: format!("giving out what is stored for user {}", self.request.user_id),
+            message: format!("{}; raise the topic's limit, then it goes on", poison.message),
+        }))
     }
 }

@@ -8,7 +8,7 @@ mod pace;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -29,7 +29,10 @@ use crate::{
         tick::{self, Kind, Tick},
         user_id::UserId,
     },
-    engine::handler::{Halt, Handler, Order, Step, Turn},
+    engine::{
+        handler::{Halt, Handler, Order, Step, Turn},
+        record_sizes::RecordSizes,
+    },
     ports::{Clock, Tokens, Topics},
 };
 
@@ -48,6 +51,8 @@ pub struct Config {
     pub ahead: Duration,
     /// Users a page.
     pub page: usize,
+    /// What its topics take.
+    pub sizes: RecordSizes,
 }
 
 /// The pipeline.
@@ -100,27 +105,46 @@ impl Ticks {
     /// One page, when it is time for it.
     async fn page(&self, tick: &Tick, trace: &Headers, ledger: Ledger, fan_out: FanOut) -> Result<Step, Halt> {
         let now_ms = self.clock.now_ms();
-        let size = fan_out.page_size(self.config.page, self.config.spread);
+        let pace = *self.pace();
+        let size = fan_out.page_size(pace.page(self.config.ahead, self.config.page), self.config.spread);
         let due_ms = fan_out.due_ms(self.config.spread);
         if now_ms < due_ms {
             return Ok(Step::NotBefore(due_ms));
         }
-        let backlog = self.topics.backlog(&self.config.requests_group, &self.config.requests_topic).await?;
-        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).look(now_ms, backlog);
-        if backlog > pace.allowed(self.config.ahead, size) {
+        if let Some(backlog) = self.too_far_ahead(now_ms, size).await? {
             self.tell_backlog(now_ms, backlog);
             return Ok(Step::NotBefore(now_ms + pace::LOOK_MS));
         }
         let after = fan_out.after;
         let users = self.tokens.users(after, size).await?;
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).put(users.len());
-        let outputs = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
+        self.pace().put(users.len());
+        let outputs: Vec<_> = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
+        if let Some(poison) = self.config.sizes.refuse(&outputs) {
+            return Err(Halt::Poison { stage: "emit", poison });
+        }
         let Some(last) = users.last().filter(|_| users.len() == size) else {
             let metadata = Some(ledger.finished(&tick.id).text());
             return Ok(Step::Done { outputs, outcome: "routed", metadata });
         };
         let metadata = ledger.going_on(fan_out.gone_to(*last, users.len())).text();
         Ok(Step::More { outputs, metadata })
+    }
+
+    /// The backlog of requests, when another page has to wait for it.
+    async fn too_far_ahead(&self, now_ms: i64, page: usize) -> Result<Option<u64>, Halt> {
+        let pace = *self.pace();
+        let allowed = |pace: &Pace| pace.allowed(self.config.ahead, page);
+        if pace.backlog_at_most(now_ms).is_some_and(|backlog| backlog <= allowed(&pace)) {
+            return Ok(None);
+        }
+        let backlog = self.topics.backlog(&self.config.requests_group, &self.config.requests_topic).await?;
+        let mut pace = self.pace();
+        pace.look(now_ms, backlog);
+        Ok(Some(backlog).filter(|backlog| *backlog > allowed(&pace)))
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says every now and then for whom the fan-out waits.
