@@ -2,7 +2,12 @@
 
 use passflow::{
     adapters::memory::{Chaos, ClusterSettings, CommitOdds, MemoryCluster, Odds, Pass},
-    domain::{cache::List, partitioner::partition_of},
+    domain::{
+        cache::List,
+        partitioner::partition_of,
+        record::{Position, TopicPartition},
+    },
+    ports::Dependency,
 };
 
 use super::kit::{Kit, Process, REQUESTS, run, secs, sleep};
@@ -34,6 +39,13 @@ impl Kit {
 
     fn delete_requests(&self) {
         self.surroundings.cluster.delete(&REQUESTS.into());
+    }
+
+    /// Sets the group's position in the requests of `user` as an operator's tool does: without a text.
+    fn set_position(&self, user: i64, offset: i64) {
+        let partition = TopicPartition { topic: REQUESTS.into(), partition: home(user, BEFORE) };
+        let position = Position { offset, metadata: String::new() };
+        self.surroundings.cluster.set_position("passflow.passes", partition, position);
     }
 
     fn seqs(&self) -> Vec<u64> {
@@ -192,5 +204,30 @@ fn a_topic_deleted_and_made_anew_is_read_from_its_first_record() {
         assert_eq!(place.unwrap().1.metadata, "#1 ", "the position is that of the new topic");
         let changed = kit.outcome("passes", "changed") + kit.outcome("passes", "unchanged");
         assert!(changed >= 7 + 9, "{changed}: all nine were handled, those before the old position, too");
+    });
+}
+
+#[test]
+fn what_was_told_stays_told_when_a_group_is_set_back_and_what_is_found_then_outlives_a_crash() {
+    run(async {
+        let mut kit = Kit::with_a_pass().await;
+        for _ in 0..5 {
+            kit.refresh(1).await;
+        }
+        kit.process.take().unwrap().stop().await;
+        kit.set_position(1, 0);
+        kit.put_pass(1, List::Passes, Pass::new("b", "USABLE", 1));
+        // The partition is taken meanwhile, and from then on no commit succeeds.
+        kit.surroundings.world.take_down(Dependency::Bytemark, secs(10));
+        kit.start();
+        sleep(secs(5)).await;
+        kit.set_odds(no_commits());
+        sleep(secs(20)).await;
+        assert_eq!((kit.document(1).lists.passes.len(), kit.changes()), (2, vec!["added a".to_owned()]));
+        kit.kill();
+        kit.start();
+        kit.settle().await;
+        assert_eq!(kit.changes(), ["added a", "added b"]);
+        assert_eq!(kit.seqs(), [1, 2]);
     });
 }
