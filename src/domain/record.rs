@@ -16,21 +16,20 @@ impl TopicName {
         &self.0
     }
 
-    /// The name under which passflow keeps what it knows about this very topic: with the topic's `id`, which another
-    /// topic of the same name does not have. No topic's name holds a `#`.
+    /// The name under which something is kept about the topic, apart from all else. No topic's name holds a `#`.
     #[must_use]
-    pub fn with_id(&self, id: &str) -> Self {
-        Self(format!("{}#{id}", self.name()).into())
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}#{suffix}", self.name()).into())
     }
 
-    /// The name without an id.
+    /// The name without a suffix.
     pub fn name(&self) -> &str {
         self.0.split_once('#').map_or(&*self.0, |(name, _)| name)
     }
 
-    /// The id, if the name is one [`Self::with_id`].
-    pub fn id(&self) -> Option<&str> {
-        self.0.split_once('#').map(|(_, id)| id)
+    /// What was given to [`Self::with_suffix`].
+    pub fn suffix(&self) -> Option<&str> {
+        self.0.split_once('#').map(|(_, suffix)| suffix)
     }
 }
 

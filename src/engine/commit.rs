@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Engine, Parts, place, window::Prefix};
+use super::{Engine, Parts, window::Prefix};
 use crate::{
     domain::record::{Position, TopicPartition},
     ports::{Batch, CommitError, Owned},
@@ -82,7 +82,7 @@ impl Engine {
             let dead_letters = self.parts.dead_letters.codes_of(&outputs);
             batch.outputs.extend(outputs);
             let metadata = metadata.unwrap_or_else(|| active.metadata.clone());
-            let position = Position { offset, metadata: place::signed(&active.held.place, &metadata) };
+            let position = Position { offset, metadata: active.held.life.sign(&metadata) };
             batch.positions.push((partition.clone(), position));
             shares.push(Share {
                 partition: partition.clone(),

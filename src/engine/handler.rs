@@ -12,6 +12,7 @@ use super::record_sizes::RecordSizes;
 use crate::{
     domain::{
         cache::Epoch,
+        life::Life,
         poison::Poison,
         record::{Headers, Output, Record, TopicPartition},
     },
@@ -33,25 +34,19 @@ pub enum Order {
 pub struct Held {
     /// Which partition.
     pub partition: TopicPartition,
-    /// The same with the topic's id, if it has one: what is kept about the partition is kept under this name.
+    /// The same with its life: what is kept about the partition is kept under this name.
     pub place: TopicPartition,
+    /// The present life of its offsets.
+    pub life: Life,
     /// The epoch that was taken for it.
     pub epoch: Epoch,
-    /// Records before this offset were once committed, even if the group has been rewound since.
-    pub emitted_below: i64,
     committed: AtomicI64,
 }
 
 impl Held {
-    /// Holds `partition`, which is kept as `place`, proved at `committed`.
-    pub fn new(
-        partition: TopicPartition,
-        place: TopicPartition,
-        epoch: Epoch,
-        committed: i64,
-        emitted_below: i64,
-    ) -> Self {
-        Self { partition, place, epoch, emitted_below, committed: AtomicI64::new(committed) }
+    /// Holds `partition` in this `life` of it, proved at `committed`.
+    pub fn new(partition: TopicPartition, life: Life, epoch: Epoch, committed: i64) -> Self {
+        Self { place: life.place(&partition), partition, life, epoch, committed: AtomicI64::new(committed) }
     }
 
     /// The committed position: outputs of all records before it are in the topics.

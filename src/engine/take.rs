@@ -10,24 +10,17 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
-    Engine, Limits, handler::Held, marks::interval_ms, partitions::Active, place, suspension::Backoff, window::Window,
+    Engine, Limits, found::Found, handler::Held, marks::interval_ms, partitions::Active, suspension::Backoff,
+    window::Window,
 };
 use crate::{
     domain::{
         cache::Epoch,
+        life::Life,
         record::{Position, TopicPartition},
     },
-    ports::{Batch, CommitError, Dependency, Failure, PortError},
+    ports::{Batch, CommitError, Dependency},
 };
-
-/// A partition on its way to be held: where it goes on, and the name that it is kept under.
-struct Found {
-    partition: TopicPartition,
-    place: TopicPartition,
-    position: Position,
-    /// The position was not committed by passflow, which signs it with the topic's id.
-    is_unsigned: bool,
-}
 
 /// When partitions are taken, and the marks kept.
 pub(super) struct Taking {
@@ -116,54 +109,20 @@ impl Engine {
         self.turned();
         let positions = self.consumer.committed(partitions).await?;
         self.turned();
-        let mut found = Vec::with_capacity(partitions.len());
-        for (partition, position) in partitions.iter().zip(positions) {
-            found.push(self.found(partition, position).await?);
-        }
+        let found = self.find(partitions, positions, epoch).await?;
+        // A committed position is one, whoever has the partition now. It has to be known before others can see that
+        // another life has begun.
+        let mut marks = self.partitions.marks();
+        marks.extend(found.iter().filter_map(|found| found.before.clone()));
+        handler.raise_committed_marks(&marks).await?;
+        self.turned();
         self.prove(&found).await?;
         self.turned();
-        let places: Vec<TopicPartition> = found.iter().map(|found| found.place.clone()).collect();
-        let marks = handler.committed_marks(&places).await?;
-        let mut raised = self.partitions.marks();
-        raised.extend(found.iter().map(|found| (found.place.clone(), found.position.offset)));
-        handler.raise_committed_marks(&raised).await?;
-        for (found, mark) in found.into_iter().zip(marks) {
-            self.activate(found, epoch, mark).await?;
+        handler.raise_committed_marks(&found.iter().flat_map(marks_of).collect::<Vec<_>>()).await?;
+        for found in found {
+            self.activate(found, epoch).await?;
         }
         Ok(())
-    }
-
-    /// Where a partition goes on. A position of another topic, which once had the same name, says nothing of this one.
-    async fn found(&mut self, partition: &TopicPartition, committed: Position) -> Result<Found, PortError> {
-        let topic_id = self.consumer.topic_id(&partition.topic);
-        let place = place::of(partition, topic_id.as_deref());
-        let (committed_id, mut position) = place::read(committed);
-        let is_unsigned = committed_id.is_none() && topic_id.is_some();
-        if let (Some(before), Some(now)) = (committed_id, topic_id)
-            && *before != *now
-        {
-            let first = self.first_offset(partition).await?;
-            tracing::warn!(
-                pipeline = self.parts.pipeline,
-                %partition,
-                position = position.offset,
-                first,
-                "the topic was deleted and made anew since the group committed its position: going on at its first record"
-            );
-            position = Position { offset: first, metadata: String::new() };
-        }
-        Ok(Found { partition: partition.clone(), place, position, is_unsigned })
-    }
-
-    async fn first_offset(&mut self, partition: &TopicPartition) -> Result<i64, PortError> {
-        let ranges = self.parts.topics.partitions(&partition.topic).await?;
-        let range = usize::try_from(partition.partition).ok().and_then(|number| ranges.get(number));
-        range.map(|range| range.start).ok_or_else(|| PortError {
-            kind: Failure::Down,
-            dependency: Dependency::Topics,
-            doing: format!("finding the first record of {partition}"),
-            message: "there is no such partition now".to_owned(),
-        })
     }
 
     /// What takes long here is no loop that stands still.
@@ -172,22 +131,20 @@ impl Engine {
     }
 
     async fn prove(&mut self, found: &[Found]) -> Result<(), CommitError> {
-        let unchanged = found.iter().map(|Found { partition, place, position, .. }| {
-            let metadata = place::signed(place, &position.metadata);
+        let unchanged = found.iter().map(|Found { partition, life, position, .. }| {
+            let metadata = life.sign(&position.metadata);
             (partition.clone(), Position { offset: position.offset, metadata })
         });
         let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged.collect() };
         self.committer.commit(batch).await
     }
 
-    async fn activate(&mut self, found: Found, epoch: Epoch, mark: Option<i64>) -> Result<(), CommitError> {
-        report_set_position(&found, mark);
-        let mark = mark.unwrap_or(0);
-        let Found { partition, place, position, .. } = found;
+    async fn activate(&mut self, found: Found, epoch: Epoch) -> Result<(), CommitError> {
+        let Found { partition, life, position, .. } = found;
         let session = self.consumer.start(&partition, position.offset).await?;
         self.taking.taken += 1;
         let active = Active {
-            held: Arc::new(Held::new(partition.clone(), place, epoch, position.offset, mark)),
+            held: Arc::new(Held::new(partition.clone(), life, epoch, position.offset)),
             taken: self.taking.taken,
             session,
             next_offset: position.offset,
@@ -203,20 +160,9 @@ impl Engine {
     }
 }
 
-/// A position that is not as this group left it is an operator's doing.
-fn report_set_position(found: &Found, mark: Option<i64>) {
-    let Found { partition, position, is_unsigned, .. } = found;
-    let (Some(mark), position) = (mark, position.offset) else { return };
-    if position < mark {
-        tracing::info!(%partition, position, mark, "the group was set back; what was told stays told");
-    }
-    if *is_unsigned {
-        tracing::warn!(
-            %partition,
-            position,
-            mark,
-            "the position is none that this group committed: set by another tool, or expired. If the last instance was \
-             killed before that, changes that it told from the mark on may be told once more"
-        );
-    }
+/// What is known of a partition once it is proved: how far it is committed, and which life it is in.
+fn marks_of(found: &Found) -> [(TopicPartition, i64); 2] {
+    let Found { partition, life, position, .. } = found;
+    let since = i64::try_from(life.since.0).unwrap_or(i64::MAX);
+    [(life.place(partition), position.offset), (Life::beginning(partition), since)]
 }

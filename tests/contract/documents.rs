@@ -267,7 +267,8 @@ pub async fn marks_only_rise(storage: &impl DocumentsStorage) {
     let again = storage.documents(LARGE).await;
     assert_eq!(again.committed_marks("g", &places[..1]).await.unwrap(), [Some(5)]);
     // Another topic of the same name has marks of its own.
-    let anew = passflow::domain::record::TopicPartition { topic: places[0].topic.with_id("2nd"), ..places[0].clone() };
+    let anew =
+        passflow::domain::record::TopicPartition { topic: places[0].topic.with_suffix("2nd"), ..places[0].clone() };
     assert_eq!(again.committed_marks("g", std::slice::from_ref(&anew)).await.unwrap(), [None]);
     again.raise_committed_marks("g", &[(anew.clone(), 3)]).await.unwrap();
     assert_eq!(again.committed_marks("g", &[places[0].clone(), anew]).await.unwrap(), [Some(5), Some(3)]);

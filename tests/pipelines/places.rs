@@ -10,7 +10,7 @@ use passflow::{
     ports::Dependency,
 };
 
-use super::kit::{Kit, Process, REQUESTS, run, secs, sleep};
+use super::kit::{Kit, Process, REQUESTS, run, secs, sleep, user};
 
 const BEFORE: u32 = 12;
 const AFTER: u32 = 16;
@@ -201,7 +201,7 @@ fn a_topic_deleted_and_made_anew_is_read_from_its_first_record() {
         let place = positions.iter().find(|(partition, position)| {
             partition.topic.as_str() == REQUESTS && partition.partition == home(1, BEFORE) && position.offset > 0
         });
-        assert_eq!(place.unwrap().1.metadata, "#1 ", "the position is that of the new topic");
+        assert_eq!(place.unwrap().1.metadata, "#1.2 ", "the position is that of the new topic");
         let changed = kit.outcome("passes", "changed") + kit.outcome("passes", "unchanged");
         assert!(changed >= 7 + 9, "{changed}: all nine were handled, those before the old position, too");
     });
@@ -229,5 +229,38 @@ fn what_was_told_stays_told_when_a_group_is_set_back_and_what_is_found_then_outl
         kit.settle().await;
         assert_eq!(kit.changes(), ["added a", "added b"]);
         assert_eq!(kit.seqs(), [1, 2]);
+    });
+}
+
+/// A former version kept all under the topic's bare name, and committed positions without a text.
+#[test]
+fn what_a_former_version_left_is_told_once() {
+    run(async {
+        let mut kit = Kit::with_users(2);
+        // Its marks are none that count here: they were behind when it was killed.
+        let group = std::mem::replace(&mut kit.setup.passes.group, "former".to_owned());
+        kit.put_pass(1, List::Passes, Pass::new("a", "USABLE", 1));
+        kit.start();
+        kit.refresh(1).await;
+        kit.store_a_change_and_die(2, "b").await;
+        assert_eq!(kit.changes(), ["added a"]);
+        for (partition, position) in kit.surroundings.cluster.positions("passflow.passes") {
+            let position = Position { metadata: String::new(), ..position };
+            kit.surroundings.cluster.set_position("passflow.passes", partition, position);
+        }
+        for number in [1, 2] {
+            kit.surroundings.documents.write_foreign(user(number), |document| {
+                let stream = document.as_mut().unwrap().stream.as_mut().unwrap();
+                assert_eq!(stream.pending.len(), 1, "one told, the other not");
+                stream.pending.iter_mut().for_each(|pending| pending.source.topic = REQUESTS.into());
+            });
+        }
+        kit.setup.passes.group = group;
+        kit.start();
+        kit.settle().await;
+        kit.put_pass(1, List::Passes, Pass::new("c", "USABLE", 1));
+        kit.refresh(1).await;
+        assert_eq!(kit.changes(), ["added a", "added b", "added c"]);
+        assert_eq!(kit.seqs(), [1, 1, 2]);
     });
 }

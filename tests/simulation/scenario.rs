@@ -1,5 +1,6 @@
 //! What happens in one run, all of it drawn from the seed.
 
+mod places;
 mod steps;
 
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub struct Counts {
     pub growths: usize,
     /// Requests put where their keys belonged before partitions were added.
     pub astray: usize,
+    /// Partitions in which the group was set back.
+    pub set_back: usize,
+    pub made_anew: usize,
 }
 
 impl Counts {
@@ -48,6 +52,8 @@ impl Counts {
         self.commits += other.commits;
         self.growths += other.growths;
         self.astray += other.astray;
+        self.set_back += other.set_back;
+        self.made_anew += other.made_anew;
     }
 }
 
@@ -94,9 +100,9 @@ struct Scenario {
     processes: Vec<Process>,
     revision: u64,
     started: u64,
-    /// Whether partitions are added to the requests now and then.
-    grows: bool,
-    /// How many they have.
+    /// Whether partitions are added to the requests now and then, the group is set back, the topic made anew.
+    changes_places: bool,
+    /// How many partitions the requests have.
     partitions: u32,
     counts: Counts,
 }
@@ -127,9 +133,9 @@ impl Scenario {
             40..150 => Odds::rough(),
             _ => stormy(),
         };
-        let grows = random.u8(..) < 100;
+        let changes_places = random.u8(..) < 100;
         let mut scenario = Self {
-            grows,
+            changes_places,
             partitions: PARTITIONS,
             random,
             surroundings,

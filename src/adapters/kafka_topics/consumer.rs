@@ -8,14 +8,11 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use async_trait::async_trait;
-use rdkafka::{
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
-    metadata::MetadataTopic,
-};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 
 use super::{
     KafkaTopics, Settings,
@@ -51,7 +48,7 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
         readers.insert(name.clone(), commands);
         clients.push(Arc::clone(&client));
         contacts.push(contact(format!("the reader of {name}"), Arc::downgrade(&client), name));
-        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), settings.call_timeout);
+        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), topics.clone());
         threads.push(spawn(format!("kafka read {name}"), move || reader.run())?);
     }
     let Some(lookup) = clients.into_iter().next() else {
@@ -80,7 +77,7 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);
     let consumer = KafkaConsumer {
         group: group.to_owned(),
-        settings: settings.clone(),
+        topics: topics.clone(),
         taken,
         readers,
         ownerships,
@@ -122,7 +119,7 @@ fn reading_client(
     group: &str,
     commands: &mpsc::Sender<Command>,
 ) -> Result<Arc<PlainClient>, PortError> {
-    let client = settings.reader(group).create_with_context::<_, PlainClient>(Plain::default());
+    let client = settings.telling_ids(group).create_with_context::<_, PlainClient>(Plain::default());
     let mut client = client.map_err(|error| asking(&error, format!("making a client of group {group}")))?;
     let wake = Mutex::new(commands.clone());
     client.set_nonempty_callback(move || {
@@ -151,30 +148,29 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     spawned.map_err(|error| failed(Failure::Down, "starting a thread", error.to_string()))
 }
 
-/// The present ids of the partitions' topics, as far as they have any.
+/// The present ids of the partitions' topics.
 fn topic_ids(
-    client: &PlainClient,
+    topics: &KafkaTopics,
     partitions: &[TopicPartition],
-    timeout: Duration,
-) -> Result<Vec<(TopicName, Arc<str>)>, PortError> {
-    let topics: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
-    let mut ids = Vec::new();
-    for topic in topics {
-        let doing = || format!("reading the id of {topic}");
-        let metadata = client.fetch_metadata(Some(topic.as_str()), timeout).map_err(|error| asking(&error, doing()))?;
-        let is_known = |found: &MetadataTopic| found.error().is_none() && !found.partitions().is_empty();
-        if !metadata.topics().iter().any(is_known) {
-            // Without its metadata there is no id, and it would be taken for a topic that has none.
-            return Err(failed(Failure::Down, doing(), "the brokers do not know the topic now"));
+) -> Result<Vec<(TopicName, Option<Arc<str>>)>, PortError> {
+    let names: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
+    let id = |name: &TopicName| {
+        let id = topics.lookup().topic_id(name)?;
+        if id.is_none() {
+            tracing::warn!(
+                topic = %name,
+                "the brokers tell no id of the topic (Kafka has them from 2.8 on): were it deleted and made anew, it would \
+                 be taken for the old one"
+            );
         }
-        ids.extend(client.context().topic_ids.of(topic.as_str()).map(|id| (topic.clone(), id)));
-    }
-    Ok(ids)
+        Ok((name.clone(), id))
+    };
+    names.into_iter().map(id).collect()
 }
 
 struct KafkaConsumer {
     group: String,
-    settings: Settings,
+    topics: KafkaTopics,
     taken: Taken,
     readers: Readers,
     ownerships: Ownerships,
@@ -182,7 +178,7 @@ struct KafkaConsumer {
     lookup: Arc<PlainClient>,
     sessions: u64,
     /// As of the last time that positions were asked for.
-    topic_ids: BTreeMap<TopicName, Arc<str>>,
+    topic_ids: BTreeMap<TopicName, Option<Arc<str>>>,
     leaving: Arc<AtomicBool>,
     /// Closed when the member leaves.
     watching: Option<mpsc::Sender<()>>,
@@ -213,13 +209,14 @@ impl Consumer for KafkaConsumer {
 
     async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError> {
         let (client, partitions) = (Arc::clone(&self.lookup), partitions.to_vec());
-        let Settings { stable_timeout, call_timeout, .. } = self.settings;
-        let at_end = self.settings.starts_at_end();
+        let topics = self.topics.clone();
         let doing = format!("reading the positions of group {}", self.group);
         let (positions, topic_ids) = blocking(doing, move || {
             // The ids first: a position that is older than its topic is found out by the id that it was committed with.
-            let topic_ids = topic_ids(&client, &partitions, call_timeout)?;
-            let positions = positions::to_begin_at(&client, &partitions, at_end, stable_timeout, call_timeout)?;
+            let topic_ids = topic_ids(&topics, &partitions)?;
+            let settings = topics.settings();
+            let (at_end, timeout) = (settings.starts_at_end(), settings.call_timeout);
+            let positions = positions::to_begin_at(&client, &partitions, at_end, settings.stable_timeout, timeout)?;
             Ok((positions, topic_ids))
         })
         .await?;
@@ -228,7 +225,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn topic_id(&self, topic: &TopicName) -> Option<Arc<str>> {
-        self.topic_ids.get(topic).cloned()
+        self.topic_ids.get(topic).cloned().flatten()
     }
 
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {
@@ -259,7 +256,7 @@ impl Consumer for KafkaConsumer {
         self.taken.close();
         let threads = std::mem::take(&mut self.threads);
         let ended = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
-        if tokio::time::timeout(self.settings.call_timeout, ended).await.is_err() {
+        if tokio::time::timeout(self.topics.settings().call_timeout, ended).await.is_err() {
             tracing::warn!(group = self.group, "the group could not be left in time; it will notice");
         }
     }

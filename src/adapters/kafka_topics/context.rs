@@ -12,9 +12,9 @@ use rdkafka::{
 /// The context of a client that is asked and read from, outside any group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plain {
-    /// The topics' ids as the client knows them; of clients made with [`Settings::reader`] alone.
+    /// The topics' ids as the client knows them; of clients made with [`Settings::telling_ids`] alone.
     ///
-    /// [`Settings::reader`]: super::Settings::reader
+    /// [`Settings::telling_ids`]: super::Settings::telling_ids
     pub(super) topic_ids: TopicIds,
 }
 
@@ -24,8 +24,7 @@ pub(super) type PlainClient = BaseConsumer<Plain>;
 impl ClientContext for Plain {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         if matches!(level, RDKafkaLogLevel::Debug) {
-            // Only asked for to read the ids.
-            return self.topic_ids.read(text);
+            self.topic_ids.read(text);
         }
         log(level, facility, text);
     }

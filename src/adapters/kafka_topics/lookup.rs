@@ -46,7 +46,7 @@ pub(super) type Standing = (TopicPartition, Option<i64>, Range<i64>);
 /// Answers questions; blocks meanwhile.
 pub(super) struct Lookup {
     settings: Settings,
-    /// By group; made when first needed.
+    /// By group, or by what else they are for; made when first needed.
     clients: Mutex<HashMap<String, Arc<PlainClient>>>,
     counts: Mutex<HashMap<TopicName, (Instant, u32)>>,
     next_without_key: AtomicU32,
@@ -200,7 +200,7 @@ impl Lookup {
     }
 
     /// The next question is asked by new clients: one that has lost its brokers may have done so for good.
-    fn lost(&self, error: PortError) -> PortError {
+    pub(super) fn lost(&self, error: PortError) -> PortError {
         if error.kind != Failure::Refused {
             // They are closed after the lock is let go: that may take a while.
             let clients = std::mem::take(&mut *lock(&self.clients));
@@ -213,7 +213,12 @@ impl Lookup {
         self.client_of(NO_GROUP, &self.settings.reader(NO_GROUP))
     }
 
-    fn client_of(&self, group: &str, config: &ClientConfig) -> Result<Arc<PlainClient>, PortError> {
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The client that is kept as `group`.
+    pub(super) fn client_of(&self, group: &str, config: &ClientConfig) -> Result<Arc<PlainClient>, PortError> {
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(group) {
             return Ok(Arc::clone(client));

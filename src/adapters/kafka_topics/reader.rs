@@ -22,6 +22,7 @@ use rdkafka::{
 };
 
 use super::{
+    KafkaTopics,
     channel::{Command, Events},
     context::PlainClient,
     error::asking,
@@ -65,7 +66,7 @@ pub(super) struct Reader {
     pub(super) topic: TopicName,
     pub(super) commands: Receiver<Command>,
     pub(super) events: Events,
-    pub(super) call_timeout: Duration,
+    topics: KafkaTopics,
     places: HashMap<i32, Place>,
     /// The topic is not the one any more that was read: all was told.
     is_over: bool,
@@ -77,9 +78,9 @@ impl Reader {
         topic: TopicName,
         commands: Receiver<Command>,
         events: Events,
-        call_timeout: Duration,
+        topics: KafkaTopics,
     ) -> Self {
-        Self { client, topic, commands, events, call_timeout, places: HashMap::new(), is_over: false }
+        Self { client, topic, commands, events, topics, places: HashMap::new(), is_over: false }
     }
 
     /// Reads until it is told to end.

@@ -73,7 +73,9 @@ impl Transactions {
             return Ok(());
         };
         if can_abort(stage, &error) && producer.abort_transaction(timeout).is_ok() {
-            self.producer = Some(producer);
+            // Partitions that were added are unknown to it for a while yet; a new one asks at once.
+            let is_behind = error.rdkafka_error_code() == Some(Code::UnknownPartition);
+            self.producer = (!is_behind).then_some(producer);
             return Err(self.aborted(stage, &error));
         }
         // What is open holds up everybody who reads stable positions until a new producer of the same id ends it.

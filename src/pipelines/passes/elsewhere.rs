@@ -1,5 +1,5 @@
-//! Entries that records of other partitions left in a document: their partition is another since partitions were added,
-//! or the topic was deleted and made anew.
+//! Entries that records of other partitions left in a document, since partitions were added; or that are of a former life
+//! of this one.
 //!
 //! A user's events leave in `seq` order because entries of one partition do. So before a record changes anything, each
 //! entry that was left elsewhere has to be out: known by that partition's mark, or waited for. What nobody can give out
@@ -10,13 +10,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    change::Draft,
-    record::{Attempt, Handling, View},
-};
+use super::record::{Attempt, Handling, View};
 use crate::{
     domain::{
         cache::{Pending, Stream, Then},
+        life::Life,
         record::TopicPartition,
     },
     engine::handler::{Halt, Step},
@@ -114,24 +112,25 @@ impl Handling<'_> {
         Ok(owed)
     }
 
-    /// Whether no owner of `place` can commit any more: it belongs to a topic that was deleted since, or that this
-    /// pipeline does not read.
+    /// Whether no owner can commit any more what was stored in `place`: another life of the partition has begun, or this
+    /// pipeline does not read its topic.
     async fn is_orphaned(&self, place: &TopicPartition) -> Result<bool, PortError> {
         let held = &self.turn.held;
-        if place.topic.name() != held.place.topic.name() {
+        // This partition's entries of this life are no others'; and its taking shut out all owners before.
+        if place.topic.name() != held.partition.topic.name() || place.partition == held.partition.partition {
             return Ok(true);
         }
-        if place.topic.id() == held.place.topic.id() {
-            return Ok(false);
-        }
-        // Who proved the partition of the new topic, as a mark tells, has shut out all owners before; and where there
-        // is none any more nobody can be.
-        if place.partition == held.place.partition || place.partition >= self.passes.home.partitions() {
+        let life = Life::of(&place.topic);
+        let is_other_topic = life.topic_id.is_some() && life.topic_id != held.life.topic_id;
+        if is_other_topic && place.partition >= self.passes.home.partitions() {
+            // The topic has not that many partitions since it was made anew.
             return Ok(true);
         }
-        let anew = TopicPartition { topic: held.place.topic.clone(), partition: place.partition };
-        let marks = self.marks_of(&BTreeMap::from([(anew, 0)])).await?;
-        Ok(marks.into_values().all(|mark| mark.is_some()))
+        // Whoever began a later life had proved the partition before that could be seen.
+        let partition = TopicPartition { topic: held.partition.topic.clone(), partition: place.partition };
+        let next = i64::try_from(life.since.0).unwrap_or(i64::MAX).saturating_add(1);
+        let began = self.marks_of(&BTreeMap::from([(Life::beginning(&partition), next)])).await?;
+        Ok(began.into_values().flatten().any(|began| began >= next))
     }
 
     /// The request comes again a little later, or, when it has waited for long, behind all others of its partition.
@@ -154,7 +153,7 @@ impl Handling<'_> {
     }
 
     async fn put_back(&self, view: &View) -> Result<Attempt, Halt> {
-        let back = || Ok(Step::with(vec![self.passes.request_output(&self.request, self.record, self.turn)], "routed"));
+        let back = || self.passes.routed(&self.request, self.record, self.turn);
         if view.head.fence > self.turn.held.epoch {
             // A later owner, of another partition, has written: no write of this partition's owners can land.
             return back().map(Attempt::Settled);
@@ -165,11 +164,15 @@ impl Handling<'_> {
     /// Entries that nobody will give out become this record's, and go out now. The request itself comes again.
     pub(super) async fn adopt_orphans(&self, view: &View) -> Result<Attempt, Halt> {
         let mut stream = view.stream.clone();
+        // How far they were committed was known at the latest when the life after theirs could be seen.
+        if self.drop_told_elsewhere(&mut stream).await? {
+            return Ok(Attempt::ReadAgain);
+        }
         stream.take_over_all(&self.source, |pending| self.is_elsewhere(pending));
-        let message = "changes of a topic that was deleted were told first".to_owned();
+        let message = "changes of a former life of the topic were told first".to_owned();
         if let Some(own) = stream.pending.iter_mut().find(|pending| pending.source == self.source) {
             own.then = Some(Then::Retry { message });
         }
-        self.write_change(view, Draft::of_state(stream)).await
+        self.write_taken(view, stream).await
     }
 }

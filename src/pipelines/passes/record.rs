@@ -108,7 +108,7 @@ impl Handling<'_> {
 
     /// Outputs of records before this offset are in the topics.
     fn committed(&self) -> i64 {
-        self.turn.held.committed().max(self.turn.held.emitted_below)
+        self.turn.held.committed()
     }
 
     async fn attempt(&self, view: &View) -> Result<Attempt, Halt> {
@@ -186,10 +186,14 @@ impl Handling<'_> {
     async fn take_over(&self, view: &View) -> Result<Attempt, Halt> {
         let mut stream = view.stream.clone();
         stream.take_over(&self.source);
+        self.write_taken(view, stream).await
+    }
+
+    /// What this record took over goes out.
+    pub(super) async fn write_taken(&self, view: &View, stream: Stream) -> Result<Attempt, Halt> {
         let taken = stream.pending_of(&self.source).map(|pending| self.outputs(pending));
         self.wait_for_room(&taken.unwrap_or_default())?;
-        let draft = Draft::of_state(stream);
-        self.write_change(view, draft).await
+        self.write_change(view, Draft::of_state(stream)).await
     }
 
     /// Fresh enough. What another writer stored in between is told all the same.

@@ -7,14 +7,13 @@ use passflow::{
     adapters::memory::{Gate, Pass},
     domain::{
         cache::List,
-        partitioner::partition_of,
         record::{Output, TopicPartition},
         user_id::UserId,
     },
     ports::Dependency,
 };
 
-use super::{NEWER_ROW, PARTITIONS, PARTITIONS_MAX, Scenario};
+use super::{NEWER_ROW, PARTITIONS, Scenario};
 use crate::{
     foreign,
     process::{CDC, Process, REQUESTS, TICKS},
@@ -37,7 +36,7 @@ impl Scenario {
             86..92 => self.kill_and_start(),
             92..95 => self.move_a_partition(),
             95..97 => self.outage(),
-            97 if self.grows => self.grow(),
+            97 if self.changes_places => self.change_place().await,
             _ => self.start_or_stop().await,
         }
         let pause_ms = if self.random.u8(..) < 200 { self.random.u64(0..300) } else { self.random.u64(0..8_000) };
@@ -71,7 +70,7 @@ impl Scenario {
         });
     }
 
-    fn request(&mut self) {
+    pub(super) fn request(&mut self) {
         let user = self.user();
         self.counts.requests += 1;
         let when = ["always", "always", "if-stale", "if-missing"][self.random.usize(..4)];
@@ -80,22 +79,8 @@ impl Scenario {
         let key = (self.random.u8(..) > 20).then(|| Bytes::from(user.to_string()));
         match key {
             // Or one that knows an older number of partitions.
-            Some(key) if self.partitions > PARTITIONS && self.random.u8(..) < 80 => {
-                self.counts.astray += 1;
-                let partition = partition_of(&key, self.random.u32(PARTITIONS..=self.partitions));
-                let output = output(REQUESTS, Some(key), value);
-                self.surroundings.cluster.put_in(partition, output);
-            }
+            Some(key) if self.partitions > PARTITIONS && self.random.u8(..) < 80 => self.put_astray(key, value),
             key => self.put(REQUESTS, key, value),
-        }
-    }
-
-    /// Partitions are added to the requests: most users' keys belong elsewhere from now on.
-    fn grow(&mut self) {
-        if self.partitions < PARTITIONS_MAX {
-            self.counts.growths += 1;
-            self.partitions = self.random.u32(self.partitions + 1..=PARTITIONS_MAX);
-            self.surroundings.cluster.grow(&REQUESTS.into(), self.partitions);
         }
     }
 
@@ -197,6 +182,6 @@ impl Scenario {
     }
 }
 
-fn output(topic: &str, key: Option<Bytes>, value: String) -> Output {
+pub(super) fn output(topic: &str, key: Option<Bytes>, value: String) -> Output {
     Output { topic: topic.into(), key, value: Some(Bytes::from(value)), headers: Vec::new() }
 }

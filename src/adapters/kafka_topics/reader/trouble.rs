@@ -1,5 +1,7 @@
 //! What goes wrong while a topic is read.
 
+use std::sync::Arc;
+
 use rdkafka::{
     consumer::Consumer as _, error::KafkaError, topic_partition_list::Offset, types::RDKafkaErrorCode as Code,
 };
@@ -20,8 +22,13 @@ impl Reader {
         if self.is_over {
             return true;
         }
-        let Some(now) = self.client.context().topic_ids.of(self.topic.as_str()) else { return false };
-        let is_another = |before: &&std::sync::Arc<str>| **before != now;
+        let now = self.client.context().topic_ids.of(self.topic.as_str());
+        now.is_some_and(|now| self.ends_as_made_anew(&now))
+    }
+
+    /// Ends the membership if the topic's id, which is `now`, is another than that of partitions that are read.
+    fn ends_as_made_anew(&mut self, now: &str) -> bool {
+        let is_another = |before: &&Arc<str>| ***before != *now;
         let before = self.places.values().filter_map(|place| place.topic_id.as_ref()).find(is_another);
         let Some(before) = before else { return false };
         let message = format!("the topic was deleted and made anew: its id was {before} and is {now}");
@@ -50,15 +57,16 @@ impl Reader {
 
     /// The driver does not tell which partition: all are looked at.
     fn report_out_of_range(&mut self, doing: String) {
-        // Its metadata tells the topic's id, too.
-        if let Err(error) = self.client.fetch_metadata(Some(self.topic.as_str()), self.call_timeout) {
-            return self.events.fail(asking(&error, doing));
-        }
-        if self.is_made_anew() {
+        let now = match self.topics.lookup().topic_id(&self.topic) {
+            Ok(now) => now,
+            Err(error) => return self.events.fail(error),
+        };
+        if now.is_some_and(|now| self.ends_as_made_anew(&now)) {
             return;
         }
+        let timeout = self.topics.settings().call_timeout;
         for (partition, place) in self.places.iter().filter(|(_, place)| !place.paused) {
-            let range = match self.client.fetch_watermarks(self.topic.as_str(), *partition, self.call_timeout) {
+            let range = match self.client.fetch_watermarks(self.topic.as_str(), *partition, timeout) {
                 Ok(range) => range,
                 Err(error) => return self.events.fail(asking(&error, doing)),
             };
