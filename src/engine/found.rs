@@ -141,9 +141,9 @@ fn report_unsigned(partition: &TopicPartition, position: i64, last_life: Option<
         tracing::warn!(
             %partition,
             position,
-            "the position is none that this group committed: set by another tool, or the former one expired. What was \
-             told stays told; but if the group's last instance was killed and none started since, changes of the last \
-             seconds before that are told once more"
+            "the position is none that this group committed: set by another tool, or the former one expired or went with its \
+             topic. What was told stays told; but if the group's last instance was killed and none started since, changes \
+             of the last seconds before that are told once more"
         );
     }
 }

@@ -10,7 +10,9 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     config::ClientConfig,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
     producer::{BaseProducer, BaseRecord, Producer as _},
+    topic_partition_list::{Offset, TopicPartitionList},
 };
 
 use crate::{
@@ -52,6 +54,25 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
+    }
+
+    /// Sets the group of `passes` back to the beginning of the requests, as an operator's tool does: without a text.
+    fn set_back(&self) {
+        let group = self.groups.iter().find(|group| group.contains("passes")).unwrap();
+        let tool: BaseConsumer = client().set("group.id", group).create().unwrap();
+        let mut beginning = TopicPartitionList::new();
+        for partition in 0..PARTITIONS.cast_signed() {
+            beginning.add_partition_offset(&self.names.requests, partition, Offset::Offset(0)).unwrap();
+        }
+        tool.commit(&beginning, CommitMode::Sync).unwrap();
+    }
+
+    fn run_until_end(&self) {
+        self.place.run(&["run", "--until-end", "--until-end-timeout", "60s"]).exits(0);
+    }
+
+    fn events(&self) -> usize {
+        self.place.records(&self.names.ticket_changed).len()
     }
 
     /// Requests of all users, as somebody puts them who knows of `partitions` partitions.
@@ -116,7 +137,7 @@ fn requests_deleted_and_made_anew_while_instances_run_go_on_from_the_first_recor
     // One for each: they lie before the offsets that were read next in the old topic.
     world.request_all_by(PARTITIONS, USERS);
     wait_within(Duration::from_secs(120), "the third passes", settled);
-    let told = world.place.records(&world.names.ticket_changed).len();
+    let told = world.events();
 
     for instance in &mut instances {
         assert!(!instance.has_ended(), "{}", instance.log());
@@ -126,8 +147,32 @@ fn requests_deleted_and_made_anew_while_instances_run_go_on_from_the_first_recor
     let logs: String = instances.iter().map(Process::log).collect();
     assert!(logs.contains("made anew") && !logs.contains("panicked") && !logs.contains("ERROR"), "{logs}");
     // What is known of the new topic outlives a start, and nothing is told twice.
-    world.place.run(&["run", "--until-end", "--until-end-timeout", "60s"]).exits(0);
+    world.run_until_end();
     assert_eq!(world.differences(USERS), [""; 0]);
-    assert_eq!(world.place.records(&world.names.ticket_changed).len(), told);
+    assert_eq!(world.events(), told);
+    world.remove();
+}
+
+#[test]
+fn a_group_that_is_set_back_handles_all_again_and_tells_only_what_is_new() {
+    const USERS: u64 = 24;
+    let world = World::new(Bytemark::still(USERS), "");
+    world.put_tokens(USERS);
+    world.run_until_end();
+    world.add_a_pass_to_each(USERS);
+    world.request_all_by(PARTITIONS, USERS);
+    world.run_until_end();
+    assert_eq!(world.differences(USERS), [""; 0]);
+    let told = world.events();
+
+    world.set_back();
+    world.run_until_end();
+    assert_eq!((world.events(), world.differences(USERS)), (told, Vec::new()));
+
+    world.set_back();
+    world.add_a_pass_to_each(USERS);
+    world.run_until_end();
+    let new = usize::try_from(USERS).unwrap();
+    assert_eq!((world.events(), world.differences(USERS)), (told + new, Vec::new()));
     world.remove();
 }
