@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use passflow::ports::{Consumer, Event};
+use passflow::ports::Event;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
