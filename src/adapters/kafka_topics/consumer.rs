@@ -148,11 +148,11 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     spawned.map_err(|error| failed(Failure::Down, "starting a thread", error.to_string()))
 }
 
+/// Topics with their ids, as far as they have any.
+type Ids = BTreeMap<TopicName, Option<Arc<str>>>;
+
 /// The present ids of the partitions' topics.
-fn topic_ids(
-    topics: &KafkaTopics,
-    partitions: &[TopicPartition],
-) -> Result<Vec<(TopicName, Option<Arc<str>>)>, PortError> {
+fn topic_ids(topics: &KafkaTopics, partitions: &[TopicPartition]) -> Result<Ids, PortError> {
     let names: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
     let id = |name: &TopicName| {
         let id = topics.lookup().topic_id(name)?;
@@ -178,7 +178,7 @@ struct KafkaConsumer {
     lookup: Arc<PlainClient>,
     sessions: u64,
     /// As of the last time that positions were asked for.
-    topic_ids: BTreeMap<TopicName, Option<Arc<str>>>,
+    topic_ids: Ids,
     leaving: Arc<AtomicBool>,
     /// Closed when the member leaves.
     watching: Option<mpsc::Sender<()>>,
