@@ -21,6 +21,7 @@ mod reader;
 mod record_codec;
 mod settings;
 mod sizes;
+mod topic_ids;
 mod transactions;
 
 use std::{
@@ -116,25 +117,31 @@ impl KafkaTopics {
         }
         let doing = format!("appending {} records", records.len());
         let placed = self.place(records)?;
-        let producer = self.producer()?;
         let batch = Arc::<Batch>::default();
         let deadline = Instant::now() + APPEND_TIMEOUT;
         let timestamp_ms = self.now_ms();
-        let mut sent = placed
-            .iter()
-            .map(|(output, partition)| delivery::send(&producer, &batch, output, *partition, timestamp_ms, deadline));
-        let sent = sent.try_for_each(|sent| sent);
+        let (mut rest, producer) = (placed.as_slice(), self.producer()?);
+        let mut sent = delivery::send_all(&producer, &batch, &mut rest, timestamp_ms, deadline);
+        if sent.as_ref().is_err_and(delivery::is_behind) && batch.wait(deadline).is_ok() {
+            self.forget_producer();
+            let producer = self.producer()?;
+            sent = delivery::send_all(&producer, &batch, &mut rest, timestamp_ms, deadline);
+        }
         // Also when one could not be sent: what of the others became of is known then.
         let delivered = batch.wait(deadline);
         sent.and(delivered).map_err(|error| {
             if matches!(error, KafkaError::MessageProduction(_)) {
                 // After some errors an idempotent producer is of no use any more.
-                *self.0.producer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.forget_producer();
             }
             let refused = asking(&error, &*doing);
             let kind = if refused.kind == Failure::Refused { Failure::Refused } else { Failure::Unanswered };
             failed(kind, doing, refused.message)
         })
+    }
+
+    fn forget_producer(&self) {
+        *self.0.producer.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn producer(&self) -> Result<Arc<Following>, PortError> {

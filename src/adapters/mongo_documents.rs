@@ -238,7 +238,7 @@ impl Documents for MongoDocuments {
         self.read(doing, read::users(self.documents.clone(), after, limit, self.settings.statement_max)).await
     }
 
-    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
         let doing = || format!("reading the committed marks of group {group}");
         let marks = counters::marks(self.counters.clone(), group, partitions, self.settings.statement_max);
         self.read(doing, marks).await

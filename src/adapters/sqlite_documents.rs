@@ -89,7 +89,7 @@ impl Documents for SqliteDocuments {
         rows::users(&self.store, after, limit).await.map_err(|error| failed(error, "listing the users with a document"))
     }
 
-    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
         let marks = marks::read(&self.store, group, partitions).await;
         marks.map_err(|error| failed(error, format!("reading the committed marks of group {group}")))
     }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::{
     domain::{
         cache::{Head, Pending},
-        record::TopicPartition,
+        record::{Source, TopicPartition},
         token::Token,
         user_id::UserId,
     },
@@ -48,7 +48,9 @@ impl Committed {
 
     /// The document keeps its outputs until its next write, so some that it holds have been put long ago.
     fn is_out(&self, pending: &Pending) -> bool {
-        self.0.iter().any(|(partition, offset)| pending.source.is_in(partition) && pending.source.offset < *offset)
+        let Source { topic, partition, offset, .. } = &pending.source;
+        let is_there = |place: &TopicPartition| place.partition == *partition && place.topic.as_str() == topic.name();
+        self.0.iter().any(|(place, committed)| is_there(place) && offset < committed)
     }
 }
 

@@ -234,10 +234,14 @@ impl Stream {
     /// Makes the entries behind `source` its own. Their order, which is `seq` order, stays.
     pub fn take_over(&mut self, source: &Source) {
         let partition = source.topic_partition();
-        let (behind, mut rest): (Vec<_>, Vec<_>) =
-            self.pending.drain(..).partition(|pending| is_behind(&pending.source, source, &partition));
+        self.take_over_all(source, |pending| is_behind(&pending.source, source, &partition));
+    }
+
+    /// Makes the entries that are `wanted` those of `source`. Their order, which is `seq` order, stays.
+    pub fn take_over_all(&mut self, source: &Source, wanted: impl Fn(&Pending) -> bool) {
+        let (taken, mut rest): (Vec<_>, Vec<_>) = self.pending.drain(..).partition(wanted);
         let mut own = Pending { source: source.clone(), events: Vec::new(), then: None };
-        for pending in behind {
+        for pending in taken {
             own.events.extend(pending.events);
         }
         rest.push(own);

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod envelope;
 pub mod js_json;
 pub mod json;
+pub mod life;
 pub mod masking;
 pub mod merge;
 pub mod object_id;

@@ -15,6 +15,22 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name under which something is kept about the topic, apart from all else. No topic's name holds a `#`.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}#{suffix}", self.name()).into())
+    }
+
+    /// The name without a suffix.
+    pub fn name(&self) -> &str {
+        self.0.split_once('#').map_or(&*self.0, |(name, _)| name)
+    }
+
+    /// What was given to [`Self::with_suffix`].
+    pub fn suffix(&self) -> Option<&str> {
+        self.0.split_once('#').map(|(_, suffix)| suffix)
+    }
 }
 
 impl From<&str> for TopicName {

@@ -19,7 +19,9 @@ pub(super) struct Share {
     taken: u64,
     count: usize,
     more: bool,
-    position: Position,
+    offset: i64,
+    /// The text kept with the position.
+    metadata: String,
     dead_letters: Vec<String>,
 }
 
@@ -79,14 +81,16 @@ impl Engine {
             room = room.saturating_sub(outputs.iter().map(crate::domain::record::Output::size_bytes).sum());
             let dead_letters = self.parts.dead_letters.codes_of(&outputs);
             batch.outputs.extend(outputs);
-            let position = Position { offset, metadata: metadata.unwrap_or_else(|| active.metadata.clone()) };
-            batch.positions.push((partition.clone(), position.clone()));
+            let metadata = metadata.unwrap_or_else(|| active.metadata.clone());
+            let position = Position { offset, metadata: active.held.life.sign(&metadata) };
+            batch.positions.push((partition.clone(), position));
             shares.push(Share {
                 partition: partition.clone(),
                 taken: active.taken,
                 count,
                 more,
-                position,
+                offset,
+                metadata,
                 dead_letters,
             });
         }
@@ -122,8 +126,8 @@ impl Engine {
     fn committed(&mut self, share: Share) {
         // Taken anew meanwhile: its place has been read again since.
         let Some(active) = self.partitions.taken(&share.partition, share.taken) else { return };
-        active.metadata = share.position.metadata;
-        active.held.set_committed(share.position.offset);
+        active.metadata = share.metadata;
+        active.held.set_committed(share.offset);
         let mut outcomes = BTreeMap::<&str, u64>::new();
         for outcome in active.window.committed(share.count, share.more) {
             *outcomes.entry(outcome).or_default() += 1;

@@ -94,6 +94,7 @@ impl Engine {
             if engine.membership_ended {
                 engine.await_commit().await;
             }
+            engine.keep_last_marks().await;
             engine.consumer.leave().await;
             if result.is_err() || !engine.membership_ended {
                 return result;
@@ -145,7 +146,6 @@ impl Engine {
             self.report_stall(now_ms);
             self.keep_marks(now_ms);
             if self.is_drained(now_ms) {
-                self.keep_last_marks().await;
                 return Ok(());
             }
             let clock = Arc::clone(&self.parts.clock);

@@ -26,6 +26,7 @@ impl Engine {
                 // Only this ownership can still commit for the partitions that go, until they are released.
                 self.own(ownership);
                 self.commit_before_release(&partitions).await;
+                self.keep_marks_before_release().await;
                 self.tasks.abort(|job| partitions.contains(&job.partition));
                 for partition in &partitions {
                     self.partitions.forget(partition);

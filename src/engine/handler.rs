@@ -12,6 +12,7 @@ use super::record_sizes::RecordSizes;
 use crate::{
     domain::{
         cache::Epoch,
+        life::Life,
         poison::Poison,
         record::{Headers, Output, Record, TopicPartition},
     },
@@ -33,17 +34,19 @@ pub enum Order {
 pub struct Held {
     /// Which partition.
     pub partition: TopicPartition,
+    /// The same with its life: what is kept about the partition is kept under this name.
+    pub place: TopicPartition,
+    /// The present life of its offsets.
+    pub life: Life,
     /// The epoch that was taken for it.
     pub epoch: Epoch,
-    /// Records before this offset were once committed, even if the group has been rewound since.
-    pub emitted_below: i64,
     committed: AtomicI64,
 }
 
 impl Held {
-    /// Holds `partition`, proved at `committed`.
-    pub fn new(partition: TopicPartition, epoch: Epoch, committed: i64, emitted_below: i64) -> Self {
-        Self { partition, epoch, emitted_below, committed: AtomicI64::new(committed) }
+    /// Holds `partition` in this `life` of it, proved at `committed`.
+    pub fn new(partition: TopicPartition, life: Life, epoch: Epoch, committed: i64) -> Self {
+        Self { place: life.place(&partition), partition, life, epoch, committed: AtomicI64::new(committed) }
     }
 
     /// The committed position: outputs of all records before it are in the topics.
@@ -161,12 +164,13 @@ pub trait Handler: Send + Sync + 'static {
         Ok(above)
     }
 
-    /// How far these partitions were ever committed, beside what the group says.
-    async fn committed_marks(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
-        Ok(vec![0; partitions.len()])
+    /// How far these partitions were ever committed, beside what the group says. They are named as they are kept
+    /// ([`Held::place`]).
+    async fn committed_marks(&self, places: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
+        Ok(vec![None; places.len()])
     }
 
-    /// Keeps how far these partitions are committed.
+    /// Keeps how far these partitions are committed, named in the same way.
     async fn raise_committed_marks(&self, _marks: &[(TopicPartition, i64)]) -> Result<(), PortError> {
         Ok(())
     }

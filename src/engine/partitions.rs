@@ -37,25 +37,48 @@ pub(super) struct Partitions {
     pub(super) to_take: BTreeSet<TopicPartition>,
     /// A new epoch must be above this one.
     pub(super) epoch_above: Epoch,
+    /// How far partitions that are held no more are known to be committed. Their next owner reads that of the group, but
+    /// the group knows nothing any more when the topic is deleted.
+    left: BTreeMap<TopicPartition, i64>,
 }
 
 impl Partitions {
     /// Lets go of what is held of `partition`, so that it has to be taken again.
     pub(super) fn retake(&mut self, partition: &TopicPartition) {
-        if self.active.remove(partition).is_some() {
+        if let Some(active) = self.active.remove(partition) {
+            self.note_left(&active);
             self.to_take.insert(partition.clone());
         }
     }
 
     /// The same for all.
     pub(super) fn retake_all(&mut self) {
-        self.to_take.extend(std::mem::take(&mut self.active).into_keys());
+        for (partition, active) in std::mem::take(&mut self.active) {
+            self.note_left(&active);
+            self.to_take.insert(partition);
+        }
     }
 
     /// Forgets `partition`: it is another's now.
     pub(super) fn forget(&mut self, partition: &TopicPartition) {
-        self.active.remove(partition);
+        if let Some(active) = self.active.remove(partition) {
+            self.note_left(&active);
+        }
         self.to_take.remove(partition);
+    }
+
+    fn note_left(&mut self, active: &Active) {
+        let left = self.left.entry(active.held.place.clone()).or_default();
+        *left = active.held.committed().max(*left);
+    }
+
+    /// How far partitions are known to be committed, those that were held before, too; by the names they are kept under.
+    pub(super) fn marks(&self) -> Vec<(TopicPartition, i64)> {
+        let mut marks = self.left.clone();
+        for active in self.active.values() {
+            marks.insert(active.held.place.clone(), active.held.committed());
+        }
+        marks.into_iter().collect()
     }
 
     /// The held partition, if it still is the ownership numbered `taken`.

@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Engine, Limits, handler::Held, partitions::Active, suspension::Backoff, window::Window};
+use super::{
+    Engine, Limits, found::Found, handler::Held, marks::interval_ms, partitions::Active, suspension::Backoff,
+    window::Window,
+};
 use crate::{
     domain::{
         cache::Epoch,
+        life::Life,
         record::{Position, TopicPartition},
     },
     ports::{Batch, CommitError, Dependency},
@@ -25,7 +29,7 @@ pub(super) struct Taking {
     fresh_backoff: Backoff,
     taken: u64,
     pub(super) marks_due_ms: i64,
-    marks: JoinSet<()>,
+    pub(super) marks: JoinSet<()>,
     /// What partitions could not be taken, or their work not committed, for; and since when (ms since 1970).
     pub(super) failing: Option<(Dependency, i64)>,
 }
@@ -74,10 +78,6 @@ impl Taking {
     }
 }
 
-fn interval_ms(limits: &Limits) -> i64 {
-    i64::try_from(limits.marks_every.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl Engine {
     /// Takes the partitions that are assigned and not yet proved.
     pub(super) async fn take_if_due(&mut self) {
@@ -109,14 +109,18 @@ impl Engine {
         self.turned();
         let positions = self.consumer.committed(partitions).await?;
         self.turned();
-        self.prove(partitions, &positions).await?;
+        let found = self.find(partitions, positions, epoch).await?;
+        // A committed position is one, whoever has the partition now. It has to be known before others can see that
+        // another life has begun.
+        let mut marks = self.partitions.marks();
+        marks.extend(found.iter().filter_map(|found| found.before.clone()));
+        handler.raise_committed_marks(&marks).await?;
         self.turned();
-        let marks = handler.committed_marks(partitions).await?;
-        let offsets = positions.iter().map(|position| position.offset);
-        let raised: Vec<_> = partitions.iter().cloned().zip(offsets).collect();
-        handler.raise_committed_marks(&raised).await?;
-        for ((partition, position), mark) in partitions.iter().zip(positions).zip(marks) {
-            self.activate(partition, position, epoch, mark).await?;
+        self.prove(&found).await?;
+        self.turned();
+        handler.raise_committed_marks(&found.iter().flat_map(marks_of).collect::<Vec<_>>()).await?;
+        for found in found {
+            self.activate(found, epoch).await?;
         }
         Ok(())
     }
@@ -126,23 +130,21 @@ impl Engine {
         self.parts.progress.turned(self.parts.clock.now_ms());
     }
 
-    async fn prove(&mut self, partitions: &[TopicPartition], positions: &[Position]) -> Result<(), CommitError> {
-        let unchanged = partitions.iter().cloned().zip(positions.iter().cloned()).collect();
-        let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged };
+    async fn prove(&mut self, found: &[Found]) -> Result<(), CommitError> {
+        let unchanged = found.iter().map(|Found { partition, life, position, .. }| {
+            let metadata = life.sign(&position.metadata);
+            (partition.clone(), Position { offset: position.offset, metadata })
+        });
+        let batch = Batch { ownership: self.ownership, outputs: Vec::new(), positions: unchanged.collect() };
         self.committer.commit(batch).await
     }
 
-    async fn activate(
-        &mut self,
-        partition: &TopicPartition,
-        position: Position,
-        epoch: Epoch,
-        mark: i64,
-    ) -> Result<(), CommitError> {
-        let session = self.consumer.start(partition, position.offset).await?;
+    async fn activate(&mut self, found: Found, epoch: Epoch) -> Result<(), CommitError> {
+        let Found { partition, life, position, .. } = found;
+        let session = self.consumer.start(&partition, position.offset).await?;
         self.taking.taken += 1;
         let active = Active {
-            held: Arc::new(Held::new(partition.clone(), epoch, position.offset, mark)),
+            held: Arc::new(Held::new(partition.clone(), life, epoch, position.offset)),
             taken: self.taking.taken,
             session,
             next_offset: position.offset,
@@ -152,46 +154,15 @@ impl Engine {
             end: None,
             end_at_ms: 0,
         };
-        self.partitions.to_take.remove(partition);
-        self.partitions.active.insert(partition.clone(), active);
+        self.partitions.to_take.remove(&partition);
+        self.partitions.active.insert(partition, active);
         Ok(())
     }
+}
 
-    // ------------------------------------------------------------------------------------------------- marks
-
-    /// Every now and then, keeps how far the partitions are committed, so that a group that somebody rewinds gives no
-    /// event twice.
-    pub(super) fn keep_marks(&mut self, now_ms: i64) {
-        while self.taking.marks.try_join_next().is_some() {}
-        if now_ms < self.taking.marks_due_ms || !self.taking.marks.is_empty() {
-            return;
-        }
-        self.taking.marks_due_ms = now_ms + interval_ms(&self.parts.limits);
-        let marks = self.marks();
-        let handler = Arc::clone(&self.parts.handler);
-        self.taking.marks.spawn(async move {
-            if let Err(error) = handler.raise_committed_marks(&marks).await {
-                tracing::debug!(%error, "cannot keep the committed marks now");
-            }
-        });
-    }
-
-    /// The last ones, when the loop ends.
-    pub(super) async fn keep_last_marks(&mut self) {
-        let marks = self.marks();
-        let kept = self.parts.handler.raise_committed_marks(&marks);
-        let bound = self.parts.clock.sleep(self.parts.limits.drain);
-        tokio::select! {
-            biased;
-            result = kept => if let Err(error) = result {
-                tracing::warn!(pipeline = self.parts.pipeline, %error, "cannot keep the committed marks");
-            },
-            () = bound => {}
-        }
-    }
-
-    fn marks(&self) -> Vec<(TopicPartition, i64)> {
-        let active = self.partitions.active.iter();
-        active.map(|(partition, active)| (partition.clone(), active.held.committed())).collect()
-    }
+/// What is known of a partition once it is proved: how far it is committed, and which life it is in.
+fn marks_of(found: &Found) -> [(TopicPartition, i64); 2] {
+    let Found { partition, life, position, .. } = found;
+    let since = i64::try_from(life.since.0).unwrap_or(i64::MAX);
+    [(life.place(partition), position.offset), (Life::beginning(partition), since)]
 }

@@ -90,9 +90,10 @@ pub trait Documents: Send + Sync + 'static {
     /// Users with a document, ascending, behind `after`.
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, PortError>;
 
-    /// The highest offsets that `group` is known to have committed, kept beside the epoch counter; 0 when none.
-    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError>;
+    /// The highest offsets that `group` is known to have committed, kept beside the epoch counter; `None` where none was
+    /// ever kept. `partitions` are named as they were when marks were raised.
+    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError>;
 
-    /// Raises those marks; a lower one changes nothing.
+    /// Raises those marks, and makes them where there are none; a lower one changes nothing.
     async fn raise_committed_marks(&self, group: &str, marks: &[(TopicPartition, i64)]) -> Result<(), PortError>;
 }

@@ -101,6 +101,12 @@ pub trait Consumer: Send {
     /// resolved to a number, with empty metadata.
     async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError>;
 
+    /// The id of `topic` as of the last [`Self::committed`] that asked for one of its partitions. A topic that is deleted
+    /// and made anew has another one. `None` where the topics have none: there a name is never used again.
+    fn topic_id(&self, _topic: &TopicName) -> Option<Arc<str>> {
+        None
+    }
+
     /// Begins to read an owned partition at `offset`; what was read before belongs to an older session.
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError>;
 

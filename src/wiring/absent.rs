@@ -114,7 +114,7 @@ impl ports::Documents for Documents {
         no_documents()
     }
 
-    async fn committed_marks(&self, _: &str, _: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+    async fn committed_marks(&self, _: &str, _: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
         no_documents()
     }
 

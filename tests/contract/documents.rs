@@ -259,11 +259,17 @@ pub async fn epochs_only_rise(storage: &impl DocumentsStorage) {
 pub async fn marks_only_rise(storage: &impl DocumentsStorage) {
     let documents = storage.documents(LARGE).await;
     let places = [partition("t", 0), partition("t", 1), partition("u", 0)];
-    assert_eq!(documents.committed_marks("g", &places).await.unwrap(), [0, 0, 0]);
+    assert_eq!(documents.committed_marks("g", &places).await.unwrap(), [None, None, None]);
     documents.raise_committed_marks("g", &[(places[0].clone(), 5), (places[2].clone(), 9)]).await.unwrap();
-    documents.raise_committed_marks("g", &[(places[0].clone(), 4), (places[1].clone(), 1)]).await.unwrap();
-    assert_eq!(documents.committed_marks("g", &places).await.unwrap(), [5, 1, 9]);
-    assert_eq!(documents.committed_marks("other", &places).await.unwrap(), [0, 0, 0]);
+    documents.raise_committed_marks("g", &[(places[0].clone(), 4), (places[1].clone(), 0)]).await.unwrap();
+    assert_eq!(documents.committed_marks("g", &places).await.unwrap(), [Some(5), Some(0), Some(9)]);
+    assert_eq!(documents.committed_marks("other", &places).await.unwrap(), [None, None, None]);
     let again = storage.documents(LARGE).await;
-    assert_eq!(again.committed_marks("g", &places[..1]).await.unwrap(), [5]);
+    assert_eq!(again.committed_marks("g", &places[..1]).await.unwrap(), [Some(5)]);
+    // Another topic of the same name has marks of its own.
+    let anew =
+        passflow::domain::record::TopicPartition { topic: places[0].topic.with_suffix("2nd"), ..places[0].clone() };
+    assert_eq!(again.committed_marks("g", std::slice::from_ref(&anew)).await.unwrap(), [None]);
+    again.raise_committed_marks("g", &[(anew.clone(), 3)]).await.unwrap();
+    assert_eq!(again.committed_marks("g", &[places[0].clone(), anew]).await.unwrap(), [Some(5), Some(3)]);
 }

@@ -154,6 +154,10 @@ impl Consumer for RenamedConsumer {
         self.1.committed(&self.0.all_out(partitions)).await
     }
 
+    fn topic_id(&self, topic: &TopicName) -> Option<Arc<str>> {
+        self.1.topic_id(&self.0.topic(topic))
+    }
+
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {
         self.1.start(&self.0.out(partition), offset).await
     }

@@ -11,6 +11,7 @@ mod documents;
 mod documents_lists;
 mod kafka;
 mod kafka_faults;
+mod kafka_made_anew;
 mod kafka_member;
 mod kafka_names;
 mod kafka_only;

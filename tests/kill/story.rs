@@ -10,7 +10,7 @@ use passflow::{
 
 use super::{life::Lives, process::Bytemark};
 
-const USERS: u64 = 40;
+pub const USERS: u64 = 40;
 
 /// Settings for many faults, none of which lasts: what fails is tried again until it succeeds.
 pub const PASSES: &str = r#"
@@ -46,10 +46,16 @@ pub fn bytemark() -> Bytemark {
 }
 
 /// Lives and dies so many times; then everything is compared with the simulator's truth.
-pub fn tell(mut lives: Lives<'_>, kills: u64) {
+pub fn tell(lives: Lives<'_>, kills: u64) {
+    tell_while(lives, kills, |_| {});
+}
+
+/// The same, and something happens after each life.
+pub fn tell_while(mut lives: Lives<'_>, kills: u64, mut meanwhile: impl FnMut(&Lives<'_>)) {
     lives.import_tokens();
     while lives.kills < kills {
         lives.live_and_be_killed();
+        meanwhile(&lives);
     }
     settle(&mut lives);
     assert!(lives.in_the_middle * 2 > kills, "too few kills hit work under way");

@@ -259,7 +259,7 @@ fn epochs_only_rise_and_marks_never_fall() {
         client.raise_committed_marks("g", &marks).await.unwrap();
         client.raise_committed_marks("g", &[(partition(0), 5)]).await.unwrap();
         let read = client.committed_marks("g", &[partition(1), partition(0), partition(2)]).await.unwrap();
-        assert_eq!(read, [4, 9, 0]);
-        assert_eq!(client.committed_marks("other", &[partition(0)]).await.unwrap(), [0]);
+        assert_eq!(read, [Some(4), Some(9), None]);
+        assert_eq!(client.committed_marks("other", &[partition(0)]).await.unwrap(), [None]);
     });
 }

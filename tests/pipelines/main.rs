@@ -12,6 +12,7 @@ mod fetching;
 mod kit;
 mod parking;
 mod parking_chaos;
+mod places;
 #[path = "../kit/process.rs"]
 mod process;
 mod requests;

@@ -10,7 +10,7 @@ use passflow::{
     },
 };
 
-use super::kit::{Kit, REQUESTS, TICKET_CHANGED, cdc, header, json, output, run, secs, sleep, user};
+use super::kit::{Kit, REQUESTS, TICKET_CHANGED, cdc, header, json, output, run, user};
 
 impl Kit {
     /// Whether a request with this `when` fetches.
@@ -165,28 +165,6 @@ fn a_trace_goes_with_what_follows_from_a_record() {
         kit.settle().await;
         assert_eq!(header(&kit.records(REQUESTS)[0], "traceparent"), "00-abc-def-01");
         assert_eq!(header(&kit.records(TICKET_CHANGED)[0], "traceparent"), "00-abc-def-01");
-    });
-}
-
-#[test]
-fn partitions_that_are_added_hold_up_requests_until_all_instances_start_again() {
-    const USERS: i64 = 40;
-    run(async {
-        let mut kit = Kit::with_users(USERS);
-        kit.start();
-        kit.settle().await;
-        kit.surroundings.cluster.grow(&REQUESTS.into(), 16);
-        (1..=USERS).for_each(|number| kit.request(number, ""));
-        sleep(secs(600)).await;
-        assert_eq!(kit.records(REQUESTS).len(), 40, "none goes round in circles");
-        let waiting = kit.process.as_ref().unwrap().progress.iter().find_map(|it| it.snapshot().waiting_for);
-        assert_eq!(waiting.map(|(dependency, _)| dependency.name()), Some("topics"));
-        kit.kill();
-        kit.setup.passes.partitions = 16;
-        kit.start();
-        kit.settle().await;
-        assert!((1..=USERS).all(|number| kit.document(number).timestamp > 0));
-        assert!(kit.letters().is_empty());
     });
 }
 

@@ -34,10 +34,14 @@
 //! a write that finds nothing new must *move* the version, and a touch must be a compare-and-set.
 //!
 //! # What is left out
-//! Other writers of the document, rewound groups, changed partition counts, a lost epoch counter,
-//! document sizes, roll-backs by a failover (excluded by the write concern), other outputs than
+//! Other writers of the document, rewound groups, a lost epoch counter, document sizes, roll-backs by
+//! a failover (excluded by the write concern), other outputs than
 //! events (they share the fate of the events in their entry), and other users (no rule looks at
 //! two of them).
+//!
+//! # Two partitions
+//! When partitions are added, a user's requests come to lie in two. [`partitions`] is a model of that
+//! alone.
 //!
 //! `cargo test --test protocol_model -- --nocapture` prints the numbers of states and the
 //! traces; `--ignored` runs the larger ones.
@@ -53,6 +57,7 @@
 
 mod document;
 mod handle;
+mod partitions;
 mod protocol;
 mod rules;
 mod state;

@@ -13,6 +13,7 @@ mod mongoose;
 mod old_cache;
 mod parking;
 mod path;
+mod places;
 #[path = "../process/mod.rs"]
 mod process;
 mod sizes;

@@ -48,11 +48,12 @@ pub struct World {
     table: Arc<Table>,
 }
 
-/// Members that died are given up soon.
+/// Members that died are given up soon, and partitions that are added are seen soon.
 const KAFKA: &str = r#"
 [kafka]
 "session.timeout.ms" = "2500"
 "heartbeat.interval.ms" = "400"
+"topic.metadata.refresh.interval.ms" = "1000"
 "#;
 
 impl World {

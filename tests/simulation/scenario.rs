@@ -1,5 +1,6 @@
 //! What happens in one run, all of it drawn from the seed.
 
+mod places;
 mod steps;
 
 use std::time::Duration;
@@ -30,6 +31,12 @@ pub struct Counts {
     pub requests: usize,
     pub foreign_writes: usize,
     pub commits: usize,
+    pub growths: usize,
+    /// Requests put where their keys belonged before partitions were added.
+    pub astray: usize,
+    /// Partitions in which the group was set back.
+    pub set_back: usize,
+    pub made_anew: usize,
 }
 
 impl Counts {
@@ -43,6 +50,10 @@ impl Counts {
         self.requests += other.requests;
         self.foreign_writes += other.foreign_writes;
         self.commits += other.commits;
+        self.growths += other.growths;
+        self.astray += other.astray;
+        self.set_back += other.set_back;
+        self.made_anew += other.made_anew;
     }
 }
 
@@ -50,8 +61,11 @@ const BASE_MS: i64 = 1_795_000_000_000;
 const STEPS: usize = 120;
 /// How much greater the key of a user's second row is.
 const NEWER_ROW: i64 = 1_000;
-/// Of CDC, ticks, requests and retry.
-const PARTITIONS: usize = 3 + 1 + 12 + 3;
+/// Of CDC, ticks and retry.
+const OTHER_PARTITIONS: usize = 3 + 1 + 3;
+/// Of the requests, at first and at most.
+const PARTITIONS: u32 = 12;
+const PARTITIONS_MAX: u32 = 19;
 
 /// One run.
 pub fn run(seed: u64) -> Result<Counts, String> {
@@ -86,6 +100,10 @@ struct Scenario {
     processes: Vec<Process>,
     revision: u64,
     started: u64,
+    /// Whether partitions are added to the requests now and then, the group is set back, the topic made anew.
+    changes_places: bool,
+    /// How many partitions the requests have.
+    partitions: u32,
     counts: Counts,
 }
 
@@ -115,7 +133,10 @@ impl Scenario {
             40..150 => Odds::rough(),
             _ => stormy(),
         };
+        let changes_places = random.u8(..) < 100;
         let mut scenario = Self {
+            changes_places,
+            partitions: PARTITIONS,
             random,
             surroundings,
             odds,
@@ -188,7 +209,7 @@ impl Scenario {
             tokio::time::sleep(Duration::from_secs(10)).await;
             self.processes.iter_mut().for_each(Process::assert_running);
             let settled: Option<usize> = self.processes.iter().map(Process::settled_partitions).sum();
-            if settled == Some(PARTITIONS) {
+            if settled == Some(OTHER_PARTITIONS + self.partitions as usize) {
                 return Ok(());
             }
         }

@@ -151,7 +151,7 @@ impl KafkaTopics {
     }
 
     pub(super) fn admin(&self) -> Result<AdminClient<Plain>, PortError> {
-        let made = self.settings().admin().create_with_context(Plain);
+        let made = self.settings().admin().create_with_context(Plain::default());
         made.map_err(|error| asking(&error, "making a Kafka client"))
     }
 

@@ -19,8 +19,8 @@ use crate::{
 /// What a reader is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Read a partition from an offset on.
-    Start(i32, i64, Session),
+    /// Read a partition of the topic with this id from an offset on.
+    Start(i32, i64, Session, Option<Arc<str>>),
     /// Hold a partition back, or go on.
     Pause(i32, bool),
     /// Read these partitions no more.

@@ -1,7 +1,7 @@
 //! A member's reading side: what its threads tell, in order.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +48,7 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
         readers.insert(name.clone(), commands);
         clients.push(Arc::clone(&client));
         contacts.push(contact(format!("the reader of {name}"), Arc::downgrade(&client), name));
-        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), settings.call_timeout);
+        let reader = Reader::new(client, name.clone(), obeyed, events.clone(), topics.clone());
         threads.push(spawn(format!("kafka read {name}"), move || reader.run())?);
     }
     let Some(lookup) = clients.into_iter().next() else {
@@ -77,12 +77,13 @@ pub(super) fn join(topics: &KafkaTopics, group: &str, names: &[TopicName]) -> Re
     threads.push(spawn(format!("kafka member {group}"), move || member::run(client, &names))?);
     let consumer = KafkaConsumer {
         group: group.to_owned(),
-        settings: settings.clone(),
+        topics: topics.clone(),
         taken,
         readers,
         ownerships,
         lookup,
         sessions: 0,
+        topic_ids: BTreeMap::new(),
         leaving,
         watching: Some(watching),
         threads,
@@ -118,7 +119,7 @@ fn reading_client(
     group: &str,
     commands: &mpsc::Sender<Command>,
 ) -> Result<Arc<PlainClient>, PortError> {
-    let client = settings.reader(group).create_with_context::<_, PlainClient>(Plain);
+    let client = settings.telling_ids(group).create_with_context::<_, PlainClient>(Plain::default());
     let mut client = client.map_err(|error| asking(&error, format!("making a client of group {group}")))?;
     let wake = Mutex::new(commands.clone());
     client.set_nonempty_callback(move || {
@@ -147,15 +148,37 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     spawned.map_err(|error| failed(Failure::Down, "starting a thread", error.to_string()))
 }
 
+/// Topics with their ids, as far as they have any.
+type Ids = BTreeMap<TopicName, Option<Arc<str>>>;
+
+/// The present ids of the partitions' topics.
+fn topic_ids(topics: &KafkaTopics, partitions: &[TopicPartition]) -> Result<Ids, PortError> {
+    let names: BTreeSet<&TopicName> = partitions.iter().map(|partition| &partition.topic).collect();
+    let id = |name: &TopicName| {
+        let id = topics.lookup().topic_id(name)?;
+        if id.is_none() {
+            tracing::warn!(
+                topic = %name,
+                "the brokers tell no id of the topic (Kafka has them from 2.8 on): were it deleted and made anew, it would \
+                 be taken for the old one"
+            );
+        }
+        Ok((name.clone(), id))
+    };
+    names.into_iter().map(id).collect()
+}
+
 struct KafkaConsumer {
     group: String,
-    settings: Settings,
+    topics: KafkaTopics,
     taken: Taken,
     readers: Readers,
     ownerships: Ownerships,
     /// One of the reading clients: positions are asked through it, from whatever thread.
     lookup: Arc<PlainClient>,
     sessions: u64,
+    /// As of the last time that positions were asked for.
+    topic_ids: Ids,
     leaving: Arc<AtomicBool>,
     /// Closed when the member leaves.
     watching: Option<mpsc::Sender<()>>,
@@ -186,11 +209,23 @@ impl Consumer for KafkaConsumer {
 
     async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError> {
         let (client, partitions) = (Arc::clone(&self.lookup), partitions.to_vec());
-        let Settings { stable_timeout, call_timeout, .. } = self.settings;
-        let at_end = self.settings.starts_at_end();
+        let topics = self.topics.clone();
         let doing = format!("reading the positions of group {}", self.group);
-        blocking(doing, move || positions::to_begin_at(&client, &partitions, at_end, stable_timeout, call_timeout))
-            .await
+        let (positions, topic_ids) = blocking(doing, move || {
+            // The ids first: a position that is older than its topic is found out by the id that it was committed with.
+            let topic_ids = topic_ids(&topics, &partitions)?;
+            let settings = topics.settings();
+            let (at_end, timeout) = (settings.starts_at_end(), settings.call_timeout);
+            let positions = positions::to_begin_at(&client, &partitions, at_end, settings.stable_timeout, timeout)?;
+            Ok((positions, topic_ids))
+        })
+        .await?;
+        self.topic_ids.extend(topic_ids);
+        Ok(positions)
+    }
+
+    fn topic_id(&self, topic: &TopicName) -> Option<Arc<str>> {
+        self.topic_ids.get(topic).cloned().flatten()
     }
 
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {
@@ -206,7 +241,7 @@ impl Consumer for KafkaConsumer {
         }
         self.sessions += 1;
         let session = Session(self.sessions);
-        self.readers.tell(&partition.topic, Command::Start(number, offset, session));
+        self.readers.tell(&partition.topic, Command::Start(number, offset, session, self.topic_id(&partition.topic)));
         Ok(session)
     }
 
@@ -221,7 +256,7 @@ impl Consumer for KafkaConsumer {
         self.taken.close();
         let threads = std::mem::take(&mut self.threads);
         let ended = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
-        if tokio::time::timeout(self.settings.call_timeout, ended).await.is_err() {
+        if tokio::time::timeout(self.topics.settings().call_timeout, ended).await.is_err() {
             tracing::warn!(group = self.group, "the group could not be left in time; it will notice");
         }
     }

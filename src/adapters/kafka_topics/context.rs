@@ -1,5 +1,6 @@
 //! What all clients tell beside their answers: log lines and errors of connections.
 
+use super::topic_ids::TopicIds;
 use rdkafka::{
     client::ClientContext,
     config::RDKafkaLogLevel,
@@ -9,14 +10,22 @@ use rdkafka::{
 };
 
 /// The context of a client that is asked and read from, outside any group.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Plain;
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plain {
+    /// The topics' ids as the client knows them; of clients made with [`Settings::telling_ids`] alone.
+    ///
+    /// [`Settings::telling_ids`]: super::Settings::telling_ids
+    pub(super) topic_ids: TopicIds,
+}
 
 /// A client outside any group.
 pub(super) type PlainClient = BaseConsumer<Plain>;
 
 impl ClientContext for Plain {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            self.topic_ids.read(text);
+        }
         log(level, facility, text);
     }
 

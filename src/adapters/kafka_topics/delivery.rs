@@ -89,7 +89,7 @@ impl Batch {
 }
 
 /// Gives `output` to the producer, for `partition`. A full queue is waited for until `deadline`.
-pub(super) fn send(
+fn send(
     producer: &Following,
     batch: &Arc<Batch>,
     output: &Output,
@@ -117,6 +117,27 @@ pub(super) fn send(
         // The driver does not say when there is room again.
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Gives records with their partitions to the producer; those that it did not take are left in `rest`.
+pub(super) fn send_all(
+    producer: &Following,
+    batch: &Arc<Batch>,
+    rest: &mut &[(Output, i32)],
+    timestamp_ms: i64,
+    deadline: Instant,
+) -> Result<(), KafkaError> {
+    while let Some(((output, partition), behind)) = rest.split_first() {
+        send(producer, batch, output, *partition, timestamp_ms, deadline)?;
+        *rest = behind;
+    }
+    Ok(())
+}
+
+/// Whether the producer refused a record for its partition: one that was added is unknown to it for a while yet. A new
+/// producer asks the brokers at once.
+pub(super) fn is_behind(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::UnknownPartition)
 }
 
 /// Waits until the producer has nothing left of the records that it was given: its own flush does so in steps of

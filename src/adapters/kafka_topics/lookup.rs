@@ -46,7 +46,7 @@ pub(super) type Standing = (TopicPartition, Option<i64>, Range<i64>);
 /// Answers questions; blocks meanwhile.
 pub(super) struct Lookup {
     settings: Settings,
-    /// By group; made when first needed.
+    /// By group, or by what else they are for; made when first needed.
     clients: Mutex<HashMap<String, Arc<PlainClient>>>,
     counts: Mutex<HashMap<TopicName, (Instant, u32)>>,
     next_without_key: AtomicU32,
@@ -82,9 +82,7 @@ impl Lookup {
         {
             return Ok(*count);
         }
-        let count = self.existing(topic)?;
-        lock(&self.counts).insert(topic.clone(), (Instant::now(), count));
-        Ok(count)
+        self.existing(topic)
     }
 
     /// The partitions of a topic that has to exist.
@@ -116,7 +114,9 @@ impl Lookup {
             }
             return Err(asking(&KafkaError::MetadataFetch(code), doing()));
         }
-        Ok(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))
+        let count = u32::try_from(found.partitions().len()).unwrap_or(u32::MAX);
+        lock(&self.counts).insert(topic.clone(), (Instant::now(), count));
+        Ok(count)
     }
 
     /// First offsets and stable ends, by number.
@@ -200,7 +200,7 @@ impl Lookup {
     }
 
     /// The next question is asked by new clients: one that has lost its brokers may have done so for good.
-    fn lost(&self, error: PortError) -> PortError {
+    pub(super) fn lost(&self, error: PortError) -> PortError {
         if error.kind != Failure::Refused {
             // They are closed after the lock is let go: that may take a while.
             let clients = std::mem::take(&mut *lock(&self.clients));
@@ -213,12 +213,17 @@ impl Lookup {
         self.client_of(NO_GROUP, &self.settings.reader(NO_GROUP))
     }
 
-    fn client_of(&self, group: &str, config: &ClientConfig) -> Result<Arc<PlainClient>, PortError> {
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The client that is kept as `group`.
+    pub(super) fn client_of(&self, group: &str, config: &ClientConfig) -> Result<Arc<PlainClient>, PortError> {
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(group) {
             return Ok(Arc::clone(client));
         }
-        let made = config.create_with_context::<_, PlainClient>(Plain);
+        let made = config.create_with_context::<_, PlainClient>(Plain::default());
         let client = Arc::new(made.map_err(|error| asking(&error, "making a Kafka client"))?);
         clients.insert(group.to_owned(), Arc::clone(&client));
         Ok(client)

@@ -46,7 +46,7 @@ impl Pages {
         let mut reading = match kept {
             Some(reading) => reading,
             None => {
-                let made = settings.reader(NO_GROUP).create_with_context::<_, PlainClient>(Plain);
+                let made = settings.reader(NO_GROUP).create_with_context::<_, PlainClient>(Plain::default());
                 Reading { client: made.map_err(|error| asking(&error, doing()))?, at: None }
             }
         };

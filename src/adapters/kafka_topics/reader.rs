@@ -2,6 +2,8 @@
 //!
 //! One client a topic: the driver tells of a partition's end its number alone, and not the topic.
 
+mod trouble;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -17,13 +19,13 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     message::{BorrowedMessage, Message as _},
     topic_partition_list::Offset,
-    types::RDKafkaErrorCode as Code,
 };
 
 use super::{
+    KafkaTopics,
     channel::{Command, Events},
     context::PlainClient,
-    error::{asking, failed},
+    error::asking,
     record_codec,
 };
 use crate::{
@@ -34,6 +36,8 @@ use crate::{
 /// A partition that is read.
 struct Place {
     session: Session,
+    /// Of the topic whose offsets are meant.
+    topic_id: Option<Arc<str>>,
     /// The offset to read next.
     next: i64,
     paused: bool,
@@ -62,8 +66,10 @@ pub(super) struct Reader {
     pub(super) topic: TopicName,
     pub(super) commands: Receiver<Command>,
     pub(super) events: Events,
-    pub(super) call_timeout: Duration,
+    topics: KafkaTopics,
     places: HashMap<i32, Place>,
+    /// The topic is not the one any more that was read: all was told.
+    is_over: bool,
 }
 
 impl Reader {
@@ -72,9 +78,9 @@ impl Reader {
         topic: TopicName,
         commands: Receiver<Command>,
         events: Events,
-        call_timeout: Duration,
+        topics: KafkaTopics,
     ) -> Self {
-        Self { client, topic, commands, events, call_timeout, places: HashMap::new() }
+        Self { client, topic, commands, events, topics, places: HashMap::new(), is_over: false }
     }
 
     /// Reads until it is told to end.
@@ -85,7 +91,7 @@ impl Reader {
                     return;
                 }
             }
-            if self.events.has_room() && self.read() {
+            if !self.is_made_anew() && self.events.has_room() && self.read() {
                 continue;
             }
             let goes_on = match self.commands.recv_timeout(IDLE) {
@@ -102,9 +108,9 @@ impl Reader {
     /// Whether to go on.
     fn obey(&mut self, command: Command) -> bool {
         match command {
-            Command::Start(partition, offset, session) => {
+            Command::Start(partition, offset, session, topic_id) => {
                 self.unassign(partition);
-                self.places.insert(partition, Place { session, next: offset, paused: false });
+                self.places.insert(partition, Place { session, topic_id, next: offset, paused: false });
                 self.assign(partition, offset);
             }
             Command::Pause(partition, paused) => self.pause(partition, paused),
@@ -202,8 +208,12 @@ impl Reader {
         record_codec::decode(message, &self.topic)
     }
 
-    fn tell(&self, run: Option<Run>) {
+    fn tell(&mut self, run: Option<Run>) {
         let Some(Run { partition, records, .. }) = run else { return };
+        if self.is_made_anew() {
+            // They may be those of the new topic, whose first records were never read.
+            return;
+        }
         let Some((partition, place)) = self.partition(partition).zip(self.places.get(&partition)) else { return };
         self.events.send(Event::Records { partition, session: place.session, records });
     }
@@ -216,47 +226,5 @@ impl Reader {
 
     fn partition(&self, number: i32) -> Option<TopicPartition> {
         Some(TopicPartition { topic: self.topic.clone(), partition: u32::try_from(number).ok()? })
-    }
-
-    fn report(&self, error: &KafkaError) {
-        let doing = format!("reading {}", self.topic);
-        match error.rdkafka_error_code() {
-            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => self.report_out_of_range(doing),
-            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                self.events.fail(PortError { kind: Failure::Refused, ..asking(error, doing) });
-            }
-            Some(Code::AllBrokersDown) => self.events.fail(asking(error, doing)),
-            _ => {
-                let error = asking(error, doing);
-                if error.kind == Failure::Refused {
-                    return self.events.fail(error);
-                }
-                tracing::warn!(%error, "reading goes on after an error");
-            }
-        }
-    }
-
-    /// The driver does not tell which partition: all are looked at.
-    fn report_out_of_range(&self, doing: String) {
-        for (partition, place) in self.places.iter().filter(|(_, place)| !place.paused) {
-            let range = match self.client.fetch_watermarks(self.topic.as_str(), *partition, self.call_timeout) {
-                Ok(range) => range,
-                Err(error) => return self.events.fail(asking(&error, doing)),
-            };
-            if place.next < range.0 || place.next > range.1 {
-                let message = format!(
-                    "the offset {} of {}/{partition} is not there: the partition has {} to {}. Records were deleted \
-                     before they were handled, or the topic was made anew; set the group's offset to where it is to go \
-                     on (kafka-consumer-groups.sh --reset-offsets), then start again",
-                    place.next, self.topic, range.0, range.1
-                );
-                return self.events.fail(failed(Failure::Refused, doing, message));
-            }
-        }
-        // In range after all, as a broker that was behind knows now: read on from there.
-        for (partition, place) in self.places.iter().filter(|(_, place)| !place.paused) {
-            self.change(*partition, Offset::Invalid, PlainClient::incremental_unassign);
-            self.assign(*partition, place.next);
-        }
     }
 }

@@ -70,7 +70,7 @@ impl Settings {
             return Err(failed(Failure::Refused, "checking the Kafka settings", message));
         }
         for config in
-            [self.member("check"), self.reader("check"), self.producer(None), self.transactional("check", None)]
+            [self.member("check"), self.telling_ids("check"), self.producer(None), self.transactional("check", None)]
         {
             drop(config.create_native_config().map_err(refused_setting)?);
         }
@@ -111,6 +111,8 @@ impl Settings {
         // The defaults wait 100 ms and longer before an answer like "the last transaction is still being written" is
         // asked for again.
         config.set("retry.backoff.ms", "1").set("retry.backoff.max.ms", "10");
+        // The default lets partitions that are added go unread, and unwritten, for five minutes.
+        config.set(REFRESH, "30000");
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -155,6 +157,14 @@ impl Settings {
             config.set(name, value.to_string());
         }
         config.set("enable.partition.eof", "true");
+        config
+    }
+
+    /// Of a reading client whose lines tell the topics' ids. It has to be polled: the lines wait for that.
+    pub(super) fn telling_ids(&self, group: &str) -> ClientConfig {
+        let mut config = self.reader(group);
+        let more = self.properties.get("debug").map_or_else(String::new, |wanted| format!(",{wanted}"));
+        config.set("debug", format!("metadata{more}")).set_log_level(RDKafkaLogLevel::Debug);
         config
     }
 
@@ -211,6 +221,7 @@ impl fmt::Debug for Settings {
 }
 
 const START: &str = "auto.offset.reset";
+const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const MESSAGE_MAX: &str = "message.max.bytes";
 
 /// What the guarantees rest on.

@@ -9,7 +9,7 @@ use rdkafka::{TopicPartitionList, error::KafkaError, producer::Producer as _, ty
 
 use super::{
     Settings,
-    delivery::{Batch, Deliveries, Following, send, settle},
+    delivery::{self, Batch, Deliveries, Following, settle},
     error::{asking, failed},
     ownership::{Metadata, Ownerships},
 };
@@ -73,7 +73,7 @@ impl Transactions {
             return Ok(());
         };
         if can_abort(stage, &error) && producer.abort_transaction(timeout).is_ok() {
-            self.producer = Some(producer);
+            self.producer = Some(producer).filter(|_| !delivery::is_behind(&error));
             return Err(self.aborted(stage, &error));
         }
         // What is open holds up everybody who reads stable positions until a new producer of the same id ends it.
@@ -145,9 +145,8 @@ fn transact(producer: &Following, work: &Work, timeout: Duration) -> Result<(), 
     producer.begin_transaction().map_err(|error| (Stage::Begin, error))?;
     let batch = Arc::<Batch>::default();
     let at = |stage| move |error| (stage, error);
-    for (output, partition) in &work.outputs {
-        send(producer, &batch, output, *partition, work.timestamp_ms, deadline).map_err(at(Stage::Outputs))?;
-    }
+    let mut rest = work.outputs.as_slice();
+    delivery::send_all(producer, &batch, &mut rest, work.timestamp_ms, deadline).map_err(at(Stage::Outputs))?;
     if work.positions.count() > 0 {
         let sent = producer.send_offsets_to_transaction(&work.positions, &work.metadata, timeout);
         sent.map_err(at(Stage::Positions))?;

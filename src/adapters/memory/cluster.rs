@@ -172,6 +172,14 @@ impl MemoryCluster {
         self.moved();
     }
 
+    /// Puts a record as a writer does that has a partitioner, or a number of partitions, of its own.
+    pub fn put_in(&self, partition: u32, output: Output) {
+        let now_ms = self.world().now_ms();
+        let partition = TopicPartition { topic: output.topic.clone(), partition };
+        self.state().logs.put_in(&partition, output, now_ms);
+        self.moved();
+    }
+
     /// Gives `topic` `count` partitions if it has fewer; its groups rebalance.
     pub fn grow(&self, topic: &TopicName, count: u32) {
         self.state().logs.grow(topic, count);

@@ -21,7 +21,7 @@ use super::{
     reading::{Item, Reading},
 };
 use crate::{
-    domain::record::{Position, TopicPartition},
+    domain::record::{Position, TopicName, TopicPartition},
     ports::{Consumer, Dependency, Event, Failure, Ownership, PortError, Release, Session},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct MemoryConsumer {
     readings: BTreeMap<TopicPartition, Reading>,
     /// What was on its way when a partition was started anew or revoked.
     stale: Vec<Item>,
+    /// The topics' ids when positions were asked for last.
+    ids: BTreeMap<TopicName, u64>,
     report_outage_at: Instant,
 }
 
@@ -51,6 +53,7 @@ impl MemoryConsumer {
             owned: BTreeSet::new(),
             readings: BTreeMap::new(),
             stale: Vec::new(),
+            ids: BTreeMap::new(),
             report_outage_at: Instant::now(),
         }
     }
@@ -106,6 +109,18 @@ impl MemoryConsumer {
         self.stale.sort_by_key(|item| item.ready);
     }
 
+    /// A topic that is read was deleted, and there is another of its name.
+    fn made_anew(&mut self) -> Option<Event> {
+        let state = self.cluster.state();
+        let is_another =
+            |(name, id): &(&TopicName, &u64)| !state.logs.topic(name).is_empty() && state.logs.id(name) != **id;
+        let topic = self.ids.iter().find(is_another).map(|(name, _)| name.clone())?;
+        drop(state);
+        self.ids.remove(&topic);
+        let message = format!("{topic} was deleted and made anew");
+        Some(Event::Ended(PortError { message, ..self.error(Failure::Down, "poll") }))
+    }
+
     fn fetch(&mut self) {
         if self.is_down() {
             return;
@@ -156,6 +171,12 @@ impl MemoryConsumer {
         }
     }
 
+    fn note_ids(&mut self, partitions: &[TopicPartition]) {
+        let state = self.cluster.state();
+        let topics = partitions.iter().map(|partition| &partition.topic);
+        self.ids.extend(topics.map(|topic| (topic.clone(), state.logs.id(topic))));
+    }
+
     fn positions(&self, partitions: &[TopicPartition]) -> Option<Vec<Position>> {
         let state = self.cluster.state();
         let group = state.groups.get(&self.group);
@@ -189,6 +210,9 @@ impl Consumer for MemoryConsumer {
             if let Some(event) = self.notice() {
                 return Ok(event);
             }
+            if let Some(event) = self.made_anew() {
+                return Ok(event);
+            }
             self.fetch();
             if let Some(outcome) = self.arrived() {
                 return outcome;
@@ -199,14 +223,20 @@ impl Consumer for MemoryConsumer {
 
     async fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Position>, PortError> {
         self.chaos.call(self.cluster.world(), Dependency::Topics, "ask for committed positions", || Ok(())).await?;
+        let cluster = self.cluster.clone();
         loop {
-            let moved = self.cluster.next_move();
+            let moved = cluster.next_move();
             if let Some(positions) = self.positions(partitions) {
+                self.note_ids(partitions);
                 self.chaos.running().await;
                 return Ok(positions);
             }
             moved.await;
         }
+    }
+
+    fn topic_id(&self, topic: &TopicName) -> Option<Arc<str>> {
+        self.ids.get(topic).map(|id| id.to_string().into())
     }
 
     async fn start(&mut self, partition: &TopicPartition, offset: i64) -> Result<Session, PortError> {

@@ -111,11 +111,11 @@ impl Documents for DocumentsClient {
         .await
     }
 
-    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
+    async fn committed_marks(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
         let keys: Vec<_> = partitions.iter().map(|partition| (group.to_owned(), partition.clone())).collect();
         self.call("read committed marks", move |documents| {
             let state = documents.state();
-            keys.iter().map(|key| state.marks.get(key).copied().unwrap_or(0)).collect()
+            keys.iter().map(|key| state.marks.get(key).copied()).collect()
         })
         .await
     }

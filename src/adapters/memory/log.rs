@@ -58,6 +58,8 @@ impl Log {
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     topics: BTreeMap<TopicName, Vec<Log>>,
+    /// How often a topic of each name was deleted: what tells topics of one name apart.
+    deleted: BTreeMap<TopicName, u64>,
     counts: BTreeMap<TopicName, u32>,
     keyless: u32,
 }
@@ -84,7 +86,14 @@ impl Logs {
 
     /// Deletes `topic`; it is made anew at its next use.
     pub(super) fn delete(&mut self, topic: &TopicName) {
-        self.topics.remove(topic);
+        if self.topics.remove(topic).is_some() {
+            *self.deleted.entry(topic.clone()).or_default() += 1;
+        }
+    }
+
+    /// The topic's id.
+    pub(super) fn id(&self, topic: &TopicName) -> u64 {
+        self.deleted.get(topic).copied().unwrap_or(0)
     }
 
     pub(super) fn topic(&self, topic: &TopicName) -> &[Log] {
@@ -102,15 +111,19 @@ impl Logs {
     /// Puts one record where its key belongs, and tells where.
     pub(super) fn put(&mut self, output: Output, now_ms: i64) -> TopicPartition {
         let partition = self.place(&output);
-        if let Some(log) = self.partition_mut(&partition) {
-            let offset = log.end;
-            let source =
-                Source { topic: partition.topic.clone(), partition: partition.partition, offset, timestamp_ms: now_ms };
-            let Output { key, value, headers, .. } = output;
-            log.records.insert(offset, Arc::new(Record { source, key, value, headers }));
-            log.end += 1;
-        }
+        self.put_in(&partition, output, now_ms);
         partition
+    }
+
+    /// Puts one record where its writer wants it, if there is such a partition.
+    pub(super) fn put_in(&mut self, partition: &TopicPartition, output: Output, now_ms: i64) {
+        let Some(log) = self.partition_mut(partition) else { return };
+        let offset = log.end;
+        let source =
+            Source { topic: partition.topic.clone(), partition: partition.partition, offset, timestamp_ms: now_ms };
+        let Output { key, value, headers, .. } = output;
+        log.records.insert(offset, Arc::new(Record { source, key, value, headers }));
+        log.end += 1;
     }
 
     /// Puts one record of a transaction that is aborted: it takes its offset, and no reader sees it.

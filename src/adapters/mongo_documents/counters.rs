@@ -36,13 +36,13 @@ fn mark_id(group: &str, partition: &TopicPartition) -> String {
     format!("committed:{partition}:{group}")
 }
 
-/// The marks of `partitions`, in order; 0 where there is none.
+/// The marks of `partitions`, in order; `None` where there is none.
 pub(super) fn marks(
     counters: Collection<Document>,
     group: &str,
     partitions: &[TopicPartition],
     max_time: Duration,
-) -> impl Future<Output = Result<Vec<i64>, Error>> + Send + 'static {
+) -> impl Future<Output = Result<Vec<Option<i64>>, Error>> + Send + 'static {
     let ids: Vec<String> = partitions.iter().map(|partition| mark_id(group, partition)).collect();
     async move {
         let mut cursor = counters.find(doc! {"_id": {"$in": &ids}}).max_time(max_time).await?;
@@ -53,7 +53,7 @@ pub(super) fn marks(
                 marks.insert(id.to_owned(), offset);
             }
         }
-        Ok(ids.iter().map(|id| marks.get(id).copied().unwrap_or(0)).collect())
+        Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
     }
 }
 

@@ -18,7 +18,11 @@ pub(super) async fn next_epoch(tx: &mut Tx, above: Epoch) -> Result<Epoch, Store
     Ok(Epoch(epoch.cast_unsigned()))
 }
 
-pub(super) async fn read(store: &Store, group: &str, partitions: &[TopicPartition]) -> Result<Vec<i64>, StoreError> {
+pub(super) async fn read(
+    store: &Store,
+    group: &str,
+    partitions: &[TopicPartition],
+) -> Result<Vec<Option<i64>>, StoreError> {
     let rows: Vec<(String, u32, i64)> =
         sqlx::query_as("SELECT topic, partition, next_offset FROM committed_marks WHERE group_name = ?")
             .bind(group)
@@ -27,7 +31,7 @@ pub(super) async fn read(store: &Store, group: &str, partitions: &[TopicPartitio
     let marks: HashMap<(&str, u32), i64> =
         rows.iter().map(|(topic, partition, offset)| ((topic.as_str(), *partition), *offset)).collect();
     let mark = |partition: &TopicPartition| marks.get(&(partition.topic.as_str(), partition.partition)).copied();
-    Ok(partitions.iter().map(|partition| mark(partition).unwrap_or(0)).collect())
+    Ok(partitions.iter().map(mark).collect())
 }
 
 pub(super) async fn raise(tx: &mut Tx, group: &str, marks: &[(TopicPartition, i64)]) -> Result<(), StoreError> {

@@ -112,7 +112,7 @@ impl Handling<'_> {
         }
         self.add_stored_payloads(&mut changes).await?;
         let events = self.events(&mut draft.stream, &seen, &changes)?;
-        draft.stream.pending.push(Pending { source: self.record.source.clone(), events, then: None });
+        draft.stream.pending.push(Pending { source: self.source.clone(), events, then: None });
         draft.told = changes.iter().map(PassChange::kind).collect();
         draft.is_state_changed = true;
         Ok(())
@@ -170,7 +170,7 @@ impl Handling<'_> {
             Some(Then::DeadLetter { message })
         };
         // Kept even without events: a record that is read again must not append to the log again.
-        let source = &self.record.source;
+        let source = &self.source;
         match draft.stream.pending.iter_mut().find(|pending| pending.source == *source) {
             Some(pending) => pending.then = then,
             None => draft.stream.pending.push(Pending { source: source.clone(), events: Vec::new(), then }),

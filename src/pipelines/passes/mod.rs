@@ -7,8 +7,10 @@
 pub mod answer;
 mod change;
 mod decision;
+mod elsewhere;
 pub mod fetch;
 pub mod gate;
+mod home;
 mod log_text;
 mod pages;
 mod record;
@@ -17,10 +19,7 @@ mod store;
 mod write;
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,21 +27,25 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::store::Store;
-use self::{fetch::Fetcher, record::Handling};
+use self::{
+    elsewhere::Marks,
+    fetch::Fetcher,
+    home::{Home, Lies},
+    record::Handling,
+};
 use crate::{
     domain::{
         cache::Epoch,
         object_id,
-        partitioner::partition_of,
         poison::{Code, Poison},
-        record::{Output, Record, TopicName, TopicPartition},
+        record::{Output, Record, Source, TopicName, TopicPartition},
         request::PassRequest,
     },
     engine::{
         dead_letter::DeadLetters,
         handler::{self, Halt, Handler, Step, Turn},
     },
-    ports::{Clock, Dependency, Failure, PortError, Topics},
+    ports::{Clock, PortError, Topics},
     telemetry::{Metrics, TRACEPARENT},
 };
 
@@ -53,7 +56,7 @@ pub struct Config {
     pub group: String,
     /// Where requests are read.
     pub topic: TopicName,
-    /// Its partitions.
+    /// Its partitions at the start.
     pub partitions: u32,
     /// The waiting room of requests whose fetch failed.
     pub retry_topic: TopicName,
@@ -88,9 +91,8 @@ pub struct Passes {
     clock: Arc<dyn Clock>,
     random: Mutex<fastrand::Rng>,
     metrics: Metrics,
-    topics: Arc<dyn Topics>,
-    /// When the partitions were counted last, ms since 1970.
-    counted_ms: AtomicI64,
+    home: Home,
+    marks: Marks,
 }
 
 impl Passes {
@@ -104,7 +106,10 @@ impl Passes {
         clock: Arc<dyn Clock>,
         random: fastrand::Rng,
     ) -> Self {
+        let home = Home::new(config.topic.clone(), config.partitions, topics, Arc::clone(&clock));
         Self {
+            home,
+            marks: Marks::default(),
             config,
             store,
             fetcher,
@@ -112,8 +117,6 @@ impl Passes {
             clock,
             random: Mutex::new(random),
             metrics: Metrics::off(),
-            topics,
-            counted_ms: AtomicI64::new(0),
         }
     }
 
@@ -146,39 +149,6 @@ impl Passes {
         handler::sized(&self.dead_letters.sizes, outputs, "routed")
     }
 
-    /// Whether a request lies where its user's key belongs: only there it has one writer.
-    fn lies_right(&self, record: &Record, request: &PassRequest) -> bool {
-        let key = request.user_id.to_string();
-        record.key.as_deref() == Some(key.as_bytes())
-            && record.source.partition == partition_of(key.as_bytes(), self.config.partitions)
-    }
-
-    /// Whether the topic still has as many partitions as when this pipeline started. With another number keys belong
-    /// elsewhere: what this one would put right, another would put back, without an end.
-    async fn count_partitions(&self) -> Result<(), PortError> {
-        const EVERY_MS: i64 = 1000;
-        let now_ms = self.clock.now_ms();
-        if (0..EVERY_MS).contains(&(now_ms - self.counted_ms.load(Ordering::Relaxed))) {
-            return Ok(());
-        }
-        let (topic, before) = (&self.config.topic, self.config.partitions);
-        let now = self.topics.partitions(topic).await?.len();
-        if u32::try_from(now).is_ok_and(|now| now == before) {
-            self.counted_ms.store(now_ms, Ordering::Relaxed);
-            return Ok(());
-        }
-        Err(PortError {
-            kind: Failure::Down,
-            dependency: Dependency::Topics,
-            doing: format!("putting requests of {topic} where they belong"),
-            message: format!(
-                "it has {now} partitions now and had {before} when this pipeline started; stop every instance of group \
-                 {}, then start them again",
-                self.config.group
-            ),
-        })
-    }
-
     /// The request once more, in the trace of this turn, with all else that the record has in its headers.
     fn request_output(&self, request: &PassRequest, record: &Record, turn: &Turn) -> Output {
         let others = record.headers.iter().filter(|(name, _)| name != TRACEPARENT).cloned();
@@ -208,11 +178,13 @@ fn decode(record: &Record) -> Result<PassRequest, Halt> {
 #[async_trait]
 impl Handler for Passes {
     async fn take_epoch(&self, above: Epoch) -> Result<Epoch, PortError> {
+        // Partitions come when some were added, and when others disagreed about where a user's key belongs.
+        self.home.count().await?;
         self.store.documents().next_epoch(above).await
     }
 
-    async fn committed_marks(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, PortError> {
-        self.store.documents().committed_marks(&self.config.group, partitions).await
+    async fn committed_marks(&self, places: &[TopicPartition]) -> Result<Vec<Option<i64>>, PortError> {
+        self.store.documents().committed_marks(&self.config.group, places).await
     }
 
     async fn raise_committed_marks(&self, marks: &[(TopicPartition, i64)]) -> Result<(), PortError> {
@@ -224,10 +196,11 @@ impl Handler for Passes {
             return self.move_back(record, turn);
         }
         let request = decode(record)?;
-        if !self.lies_right(record, &request) {
-            self.count_partitions().await?;
+        let lies = self.home.lies(record, &request).await?;
+        if lies == Lies::Unkeyed {
             return self.routed(&request, record, turn);
         }
-        Handling { passes: self, record, turn, request }.run().await
+        let source = Source { topic: turn.held.place.topic.clone(), ..record.source.clone() };
+        Handling { passes: self, record, turn, request, source, is_astray: lies == Lies::Astray }.run().await
     }
 }

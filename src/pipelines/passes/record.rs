@@ -12,6 +12,7 @@ use super::{
     Passes,
     change::Draft,
     decision::{self, Known},
+    elsewhere::Owed,
     fetch::Fetched,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         cache::{Head, List, Pending, Stream},
         diff,
         poison::{Code, Poison},
-        record::Record,
+        record::{Record, Source},
         request::{Action, PassRequest},
         token::Token,
     },
@@ -33,6 +34,10 @@ pub(super) struct Handling<'a> {
     pub(super) record: &'a Record,
     pub(super) turn: &'a Turn,
     pub(super) request: PassRequest,
+    /// Where the record lies, by the name under which that is kept.
+    pub(super) source: Source,
+    /// It lies where it is not to be handled.
+    pub(super) is_astray: bool,
 }
 
 /// Whether a write settled the record.
@@ -47,6 +52,9 @@ pub(super) struct View {
     pub(super) head: Arc<Head>,
     /// passflow's state, without entries that are known to be committed.
     pub(super) stream: Stream,
+    /// Some of those were of other partitions: they are dropped as soon as the document is written, else they would be
+    /// looked for each time.
+    pub(super) is_shortened: bool,
 }
 
 /// Writes without an answer in one turn before the documents count as away.
@@ -87,26 +95,36 @@ impl Handling<'_> {
         let held = &self.turn.held;
         let head = self.passes.store.head(self.request.user_id, held.epoch).await;
         let head = head.map_err(|error| self.refused(error))?;
-        if head.fence > held.epoch {
+        let mut stream = head.stream.clone().unwrap_or_else(|| Stream::taking_over(&head));
+        stream.drop_committed(&held.place, self.committed());
+        // What only goes back needs no place in a document that belongs to another partition's owner.
+        let only_passes = self.is_astray && stream.pending_of(&self.source).is_none();
+        if head.fence > held.epoch && !only_passes {
             return Err(Halt::Refused(head.fence));
         }
-        let mut stream = head.stream.clone().unwrap_or_else(|| Stream::taking_over(&head));
-        stream.drop_committed(&held.partition, self.committed());
-        Ok(View { head: Arc::new(head), stream })
+        let is_shortened = self.drop_told_elsewhere(&mut stream).await?;
+        Ok(View { head: Arc::new(head), stream, is_shortened })
     }
 
     /// Outputs of records before this offset are in the topics.
     fn committed(&self) -> i64 {
-        self.turn.held.committed().max(self.turn.held.emitted_below)
+        self.turn.held.committed()
     }
 
     async fn attempt(&self, view: &View) -> Result<Attempt, Halt> {
-        let source = &self.record.source;
-        if let Some(pending) = view.stream.pending_of(source) {
+        if self.is_astray {
+            return self.leave(view).await;
+        }
+        if let Some(pending) = view.stream.pending_of(&self.source) {
             return self.give_out_again(view, pending).await;
         }
-        if view.stream.has_pending_behind(source) {
+        if view.stream.has_pending_behind(&self.source) {
             return self.take_over(view).await;
+        }
+        match self.owed_elsewhere(view).await? {
+            Owed::Nothing => {}
+            Owed::ByOthers => return self.wait_for_others(view).await,
+            Owed::ByNobody => return self.adopt_orphans(view).await,
         }
         if self.request.action == Action::CheckStatus {
             let message = "action check-status is not handled by this version; leave it out or use refresh";
@@ -158,7 +176,7 @@ impl Handling<'_> {
     // ------------------------------------------------------------------------------- what was stored already
 
     /// The change of this very record is stored: all its outputs go out again.
-    async fn give_out_again(&self, view: &View, pending: &Pending) -> Result<Attempt, Halt> {
+    pub(super) async fn give_out_again(&self, view: &View, pending: &Pending) -> Result<Attempt, Halt> {
         let outputs = self.outputs(pending);
         self.wait_for_room(&outputs)?;
         self.touch_then(view, || Ok(Step::with(outputs, outcome(pending)))).await
@@ -167,11 +185,15 @@ impl Handling<'_> {
     /// Records behind this one were handled before a crash: their changes become this one's and go out now.
     async fn take_over(&self, view: &View) -> Result<Attempt, Halt> {
         let mut stream = view.stream.clone();
-        stream.take_over(&self.record.source);
-        let taken = stream.pending_of(&self.record.source).map(|pending| self.outputs(pending));
+        stream.take_over(&self.source);
+        self.write_taken(view, stream).await
+    }
+
+    /// What this record took over goes out.
+    pub(super) async fn write_taken(&self, view: &View, stream: Stream) -> Result<Attempt, Halt> {
+        let taken = stream.pending_of(&self.source).map(|pending| self.outputs(pending));
         self.wait_for_room(&taken.unwrap_or_default())?;
-        let draft = Draft::of_state(stream);
-        self.write_change(view, draft).await
+        self.write_change(view, Draft::of_state(stream)).await
     }
 
     /// Fresh enough. What another writer stored in between is told all the same.
@@ -197,10 +219,10 @@ impl Handling<'_> {
             }
             Err(halt) => return Err(halt),
         };
-        if draft.changes_nothing() && view.head.stream.is_some() {
+        if draft.changes_nothing() && view.head.stream.is_some() && !view.is_shortened {
             let touch = Write::Touch {
                 timestamp: draft.timestamp,
-                drop_committed: Some((self.turn.held.partition.clone(), self.committed())),
+                drop_committed: Some((self.turn.held.place.clone(), self.committed())),
             };
             return Ok(match self.write(view, touch).await? {
                 Written::Yes => Attempt::Settled(Step::done("unchanged")),

@@ -45,7 +45,7 @@ impl Handling<'_> {
     pub(super) async fn write_change(&self, view: &View, draft: Draft) -> Result<Attempt, Halt> {
         let (outputs, outcome) = draft
             .stream
-            .pending_of(&self.record.source)
+            .pending_of(&self.source)
             .map_or_else(|| (Vec::new(), "unchanged"), |pending| (self.outputs(pending), outcome(pending)));
         let outcome = draft.outcome.unwrap_or(outcome);
         if let Some(poison) = self.too_large(&outputs) {

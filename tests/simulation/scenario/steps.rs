@@ -5,11 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use passflow::{
     adapters::memory::{Gate, Pass},
-    domain::{cache::List, record::Output, user_id::UserId},
+    domain::{
+        cache::List,
+        record::{Output, TopicPartition},
+        user_id::UserId,
+    },
     ports::Dependency,
 };
 
-use super::{NEWER_ROW, Scenario};
+use super::{NEWER_ROW, PARTITIONS, Scenario};
 use crate::{
     foreign,
     process::{CDC, Process, REQUESTS, TICKS},
@@ -32,6 +36,7 @@ impl Scenario {
             86..92 => self.kill_and_start(),
             92..95 => self.move_a_partition(),
             95..97 => self.outage(),
+            97 if self.changes_places => self.change_place().await,
             _ => self.start_or_stop().await,
         }
         let pause_ms = if self.random.u8(..) < 200 { self.random.u64(0..300) } else { self.random.u64(0..8_000) };
@@ -65,14 +70,18 @@ impl Scenario {
         });
     }
 
-    fn request(&mut self) {
+    pub(super) fn request(&mut self) {
         let user = self.user();
         self.counts.requests += 1;
         let when = ["always", "always", "if-stale", "if-missing"][self.random.usize(..4)];
         let value = format!(r#"{{"user_id":{user},"when":"{when}"}}"#);
         // Now and then a client that knows nothing of keys.
         let key = (self.random.u8(..) > 20).then(|| Bytes::from(user.to_string()));
-        self.put(REQUESTS, key, value);
+        match key {
+            // Or one that knows an older number of partitions.
+            Some(key) if self.partitions > PARTITIONS && self.random.u8(..) < 80 => self.put_astray(key, value),
+            key => self.put(REQUESTS, key, value),
+        }
     }
 
     fn tick(&mut self) {
@@ -124,8 +133,7 @@ impl Scenario {
     }
 
     pub(super) fn put(&self, topic: &str, key: Option<Bytes>, value: String) {
-        let output = Output { topic: topic.into(), key, value: Some(Bytes::from(value)), headers: Vec::new() };
-        self.surroundings.cluster.put(vec![output]);
+        self.surroundings.cluster.put(vec![output(topic, key, value)]);
     }
 
     fn freeze_or_thaw(&mut self) {
@@ -158,8 +166,7 @@ impl Scenario {
 
     fn move_a_partition(&mut self) {
         self.counts.rebalances += 1;
-        let partition =
-            passflow::domain::record::TopicPartition { topic: REQUESTS.into(), partition: self.random.u32(0..12) };
+        let partition = TopicPartition { topic: REQUESTS.into(), partition: self.random.u32(0..self.partitions) };
         self.surroundings.cluster.move_partition("passflow.passes", &partition);
     }
 
@@ -173,4 +180,8 @@ impl Scenario {
     fn any_process(&mut self) -> Option<usize> {
         (!self.processes.is_empty()).then(|| self.random.usize(..self.processes.len()))
     }
+}
+
+pub(super) fn output(topic: &str, key: Option<Bytes>, value: String) -> Output {
+    Output { topic: topic.into(), key, value: Some(Bytes::from(value)), headers: Vec::new() }
 }
