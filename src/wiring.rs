@@ -11,7 +11,7 @@ use crate::{
         token::Token,
         user_id::UserId,
     },
-    ports::{Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
+    ports::{AuditLogs, Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
     settings::{Connections, HttpListener, Names, Pipeline, Problems, Servers},
 };
 
@@ -49,6 +49,8 @@ pub struct Store {
     pub documents: Arc<dyn Documents>,
     /// The parking events.
     pub parking: Arc<dyn ParkingEvents>,
+    /// The logs of events and status checks.
+    pub audit: Arc<dyn AuditLogs>,
     /// The tokens, to read.
     pub tokens: Arc<dyn Tokens>,
     /// The tokens, to change; the embedded store alone has it.

@@ -5,6 +5,7 @@ pub mod kafka_topics;
 pub mod memory;
 pub mod mongo_documents;
 pub mod mysql_tokens;
+pub mod sqlite_audit;
 pub mod sqlite_documents;
 pub mod sqlite_parking;
 pub mod sqlite_store;

@@ -4,6 +4,7 @@
 //! documents without payloads; what it writes are compare-and-sets, many in one command. Entries that stay are never
 //! sent: the server builds a new list out of the stored one.
 
+mod audit;
 mod batch;
 mod bson_to_json;
 mod bson_writer;
@@ -36,6 +37,7 @@ use mongodb::{
     error::Error,
 };
 
+pub use audit::{AuditSettings, MongoAudit};
 pub use connect::{Connection, connect};
 pub use indexes::{Index, IndexOutcome, ensure as ensure_indexes};
 pub use parking::{MongoParking, ParkingSettings};
@@ -51,7 +53,7 @@ use crate::{
         record::TopicPartition,
         user_id::UserId,
     },
-    ports::{Documents, Failure, PortError, Update, Written},
+    ports::{Documents, Failure, Payloads, PortError, Update, Written},
 };
 
 /// `MongoDB`'s limit of a document.
@@ -176,6 +178,19 @@ impl Documents for MongoDocuments {
         let (heads, further) = read::heads(users, &found);
         self.report(&further);
         heads.map_err(|message| port_error(Failure::Refused, doing(), message))
+    }
+
+    async fn wholes(&self, users: &[UserId]) -> Result<Vec<Option<(Head, Payloads)>>, PortError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let doing = || format!("reading {} of {} with payloads", named(users.iter().copied()), self.place());
+        let projection = Some(doc! {"passesLog": 0, "passes4Log": 0});
+        let find = read::of_users(&self.documents, users, projection, self.settings.statement_max);
+        let found = self.read(doing, find).await?;
+        let (wholes, further) = read::wholes(users, &found);
+        self.report(&further);
+        wholes.map_err(|message| port_error(Failure::Refused, doing(), message))
     }
 
     async fn create(&self, users: &[(UserId, Epoch)]) -> Result<(), PortError> {

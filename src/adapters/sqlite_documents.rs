@@ -23,7 +23,7 @@ use crate::{
         record::TopicPartition,
         user_id::UserId,
     },
-    ports::{Dependency, Documents, PortError, Update, Written},
+    ports::{Dependency, Documents, Payloads, PortError, Update, Written},
 };
 
 /// `MongoDB`'s limit, which passflow keeps everywhere: what is cached embedded can be moved.
@@ -59,6 +59,11 @@ impl Documents for SqliteDocuments {
         rows::heads(&self.store, users)
             .await
             .map_err(|error| failed(error, format!("reading {} documents", users.len())))
+    }
+
+    async fn wholes(&self, users: &[UserId]) -> Result<Vec<Option<(Head, Payloads)>>, PortError> {
+        let wholes = rows::wholes(&self.store, users).await;
+        wholes.map_err(|error| failed(error, format!("reading {} documents with payloads", users.len())))
     }
 
     async fn create(&self, users: &[(UserId, Epoch)]) -> Result<(), PortError> {

@@ -48,7 +48,7 @@ enum KindArg {
     Refresh,
     /// Users with a token who were never fetched
     Backfill,
-    /// The status of every cached pass, without a fetch. Not handled by this version yet: the tick becomes a dead letter
+    /// The status of every cached pass, without a fetch
     CheckStatus,
 }
 

@@ -128,6 +128,11 @@ pub enum Then {
         /// What failed, for the log and the last dead letter.
         message: String,
     },
+    /// A refresh is asked for that stores every pass anew: what is stored is not what was stored.
+    Restore {
+        /// What was found, for the log.
+        message: String,
+    },
     /// The request goes to the dead letters: its retry rounds are used up.
     DeadLetter {
         /// What failed.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{
     cache::{Entry, Head, List, PerList, Slot},
     payload_hash::PayloadHash,
+    status_check::{Rules, standing},
 };
 
 /// A pass as the API gave it.
@@ -33,8 +34,22 @@ pub struct Stamp<'a> {
     pub now_s: i64,
     /// Products whose new passes get `free_ticket_status` 1.
     pub free_products: &'a [String],
+    /// How times mean a status.
+    pub rules: &'a Rules,
+    /// Whether a pass whose payload stayed the same is stored again.
+    pub restores: bool,
     /// A new ObjectId for each call.
     pub new_id: &'a mut (dyn FnMut() -> String + Send),
+}
+
+impl Stamp<'_> {
+    /// The status that a status check would give the pass now, so that it does not change back and forth. Where its
+    /// times can't be understood, the vendor's.
+    fn status_of(&self, fresh: &Fresh) -> String {
+        let now = jiff::Timestamp::from_second(self.now_s).unwrap_or_default();
+        let standing = standing(&fresh.status, &fresh.payload, now, self.rules).unwrap_or_default();
+        standing.becomes.map_or_else(|| fresh.status.clone(), str::to_owned)
+    }
 }
 
 /// Whether a pass that the document has would be in neither list. It may be on its way from one to the other, so it is
@@ -67,8 +82,12 @@ pub fn merge(head: &Head, list: List, answers: &Answers, stamp: &mut Stamp<'_>) 
     let mut slots: Vec<Slot> = Vec::with_capacity(fresh.len());
     for (index, entry) in old.iter().enumerate() {
         match fresh.iter().find(|fresh| fresh.pass_uuid == entry.pass_uuid) {
-            Some(same) if same.payload_hash == entry.payload_hash => slots.push(Slot::Keep(index)),
-            Some(changed) => slots.push(Slot::Put(renewed(entry, changed, stamp.now_s), changed.payload.clone())),
+            Some(same) if same.payload_hash == entry.payload_hash => slots.push(if stamp.restores {
+                Slot::Put(entry.clone(), same.payload.clone())
+            } else {
+                Slot::Keep(index)
+            }),
+            Some(changed) => slots.push(Slot::Put(renewed(entry, changed, stamp), changed.payload.clone())),
             None if !all_answered && !answers.has(&entry.pass_uuid) => slots.push(Slot::Keep(index)),
             None => {}
         }
@@ -84,10 +103,10 @@ pub fn merge(head: &Head, list: List, answers: &Answers, stamp: &mut Stamp<'_>) 
 }
 
 /// A known pass with another payload.
-fn renewed(entry: &Entry, fresh: &Fresh, now_s: i64) -> Entry {
+fn renewed(entry: &Entry, fresh: &Fresh, stamp: &Stamp<'_>) -> Entry {
     Entry {
-        timestamp: now_s,
-        status: fresh.status.clone(),
+        timestamp: stamp.now_s,
+        status: stamp.status_of(fresh),
         payload_hash: fresh.payload_hash,
         id: entry.id.clone(),
         pass_uuid: entry.pass_uuid.clone(),
@@ -100,14 +119,14 @@ fn arrived(head: &Head, list: List, fresh: &Fresh, stamp: &mut Stamp<'_>) -> Ent
     let other = if list == List::Passes { List::Passes4 } else { List::Passes };
     if let Some(known) = head.lists.of(other).iter().find(|entry| entry.pass_uuid == fresh.pass_uuid) {
         let same = known.payload_hash == fresh.payload_hash;
-        return if same { known.clone() } else { renewed(known, fresh, stamp.now_s) };
+        return if same { known.clone() } else { renewed(known, fresh, stamp) };
     }
     let is_free = fresh.product_uuid.as_ref().is_some_and(|product| stamp.free_products.contains(product));
     Entry {
         id: (stamp.new_id)(),
         pass_uuid: fresh.pass_uuid.clone(),
         timestamp: stamp.now_s,
-        status: fresh.status.clone(),
+        status: stamp.status_of(fresh),
         free_ticket_status: i32::from(is_free),
         payload_hash: fresh.payload_hash,
     }

@@ -171,6 +171,8 @@ impl Reason {
     pub const TICK: Self = Self(Cow::Borrowed("tick"));
     /// On demand; also what a request without a reason has.
     pub const REQUEST: Self = Self(Cow::Borrowed("request"));
+    /// A status check found a pass that is not as it was stored: all passes are stored anew, changed or not.
+    pub const TAMPERED: Self = Self(Cow::Borrowed("tampered"));
 
     /// The reason's text.
     #[must_use]

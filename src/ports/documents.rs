@@ -65,6 +65,9 @@ pub enum Written {
     TooLarge,
 }
 
+/// The stored payloads of a document as canonical JSON text, in the order of its entries; `None` where an entry has none.
+pub type Payloads = PerList<Vec<Option<Bytes>>>;
+
 /// The cache documents.
 #[async_trait]
 pub trait Documents: Send + Sync + 'static {
@@ -73,6 +76,9 @@ pub trait Documents: Send + Sync + 'static {
 
     /// The documents of `users`, in the same order, without payloads.
     async fn heads(&self, users: &[UserId]) -> Result<Vec<Option<Head>>, PortError>;
+
+    /// The documents of `users`, in the same order, with their payloads.
+    async fn wholes(&self, users: &[UserId]) -> Result<Vec<Option<(Head, Payloads)>>, PortError>;
 
     /// Makes empty documents (`timestamp` 0) with an `_id` derived from the user id, and with these fences. Those that
     /// exist stay as they are.
@@ -89,6 +95,21 @@ pub trait Documents: Send + Sync + 'static {
 
     /// Users with a document, ascending, behind `after`.
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, PortError>;
+
+    /// How many users have a document. Stores that can count do better than this walk over all of them.
+    async fn count(&self) -> Result<u64, PortError> {
+        const PAGE: usize = 10_000;
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let users = self.users(after, PAGE).await?;
+            count += users.len() as u64;
+            if users.len() < PAGE {
+                return Ok(count);
+            }
+            after = users.last().copied();
+        }
+    }
 
     /// The highest offsets that `group` is known to have committed, kept beside the epoch counter; `None` where none was
     /// ever kept. `partitions` are named as they were when marks were raised.

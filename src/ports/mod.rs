@@ -4,6 +4,7 @@
 //! the hot path has many, and every answer can be one of three: done, refused, or **unanswered** — a call that timed
 //! out may have been applied, may be applied later, or never.
 
+mod audit;
 mod clock;
 mod documents;
 mod error;
@@ -13,8 +14,9 @@ mod tokens;
 mod topics;
 
 pub use self::{
+    audit::AuditLogs,
     clock::Clock,
-    documents::{Change, Documents, Update, Write, Written},
+    documents::{Change, Documents, Payloads, Update, Write, Written},
     error::{Dependency, Failure, PortError},
     parking::{ParkingEvents, Stored},
     pass_api::{ACTIVE_LIMIT, Answer, Endpoint, NoAnswer, PassApi, Room, Unbounded},

@@ -1,81 +1,13 @@
-use std::time::Duration;
+//! The rules of day passes, as the settings say them.
 
 use jiff::{civil::Time, tz::TimeZone};
-use regex::Regex;
 
 use super::{
     durations::{days, minutes},
     table::Table,
     units::parse_duration,
 };
-
-/// When passes of a kind of product end that carry no expiry of their own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DayPassRule {
-    /// Which passes.
-    pub matches: Matches,
-    /// When they end.
-    pub ends: Ends,
-}
-
-/// Which passes a rule is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Matches {
-    /// Those of this product.
-    ProductUuid(String),
-    /// Those whose `label_name` this regular expression finds something in.
-    Label(Pattern),
-}
-
-/// A regular expression that compiles. Two are equal when their texts are.
-#[derive(Clone, Debug)]
-pub struct Pattern(Regex);
-
-impl Pattern {
-    /// Whether it finds something in `text`.
-    pub fn finds_in(&self, text: &str) -> bool {
-        self.0.is_match(text)
-    }
-
-    /// The expression.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        // Syntax errors come as a drawing over several lines, the last of which says what is wrong.
-        let in_words = |error: regex::Error| {
-            let drawing = error.to_string();
-            drawing.lines().next_back().unwrap_or_default().trim_start_matches("error: ").to_owned()
-        };
-        if text.is_empty() {
-            return Err("an empty one finds something everywhere".to_owned());
-        }
-        Regex::new(text).map(Self).map_err(in_words)
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for Pattern {}
-
-/// When a day pass ends.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ends {
-    /// So long after its first use.
-    After(Duration),
-    /// At the end of the operating day that it was first used on.
-    ServiceDayEnd {
-        /// The local time at which an operating day ends.
-        time: Time,
-        /// The zone of that time.
-        zone: TimeZone,
-    },
-}
+use crate::domain::day_pass::{DayPassRule, Ends, Matches, Pattern};
 
 const DEFAULT_ZONE: &str = "America/Chicago";
 

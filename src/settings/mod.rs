@@ -19,7 +19,6 @@ mod variables;
 
 pub use self::{
     connections::{Connections, HttpListener, Kafka, Servers},
-    day_pass::{DayPassRule, Ends, Matches, Pattern},
     engine::Engine,
     kind::{Kind, KindName, ParkingEvents, Ticks, TokenChanges},
     names::Names,

@@ -28,6 +28,10 @@ pub struct Names {
     pub cache_database: String,
     /// The collection of the cache documents.
     pub cache_collection: String,
+    /// The collection of events' log entries.
+    pub tickets_log: String,
+    /// The collection of status checks' log entries.
+    pub status_log: String,
     /// The database of the parking events.
     pub parking_database: String,
     /// Their collection.
@@ -68,6 +72,8 @@ impl Names {
                 self.ticket_changed.clone_from(&settings.ticket_changed_topic);
                 self.cache_database.clone_from(&settings.collections.database);
                 self.cache_collection.clone_from(&settings.collections.cache);
+                self.tickets_log.clone_from(&settings.collections.tickets_log);
+                self.status_log.clone_from(&settings.collections.status_log);
             }
             Kind::ParkingEvents(settings) => {
                 self.parking.clone_from(&settings.topic);

@@ -3,11 +3,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::{
-    day_pass::{self, DayPassRule},
+    day_pass,
     durations::{days, hours, mebibytes, millis, minutes, seconds},
     kind::REQUESTS_TOPIC,
     table::Table,
 };
+use crate::domain::day_pass::DayPassRule;
 
 /// Settings of `passes`.
 #[derive(Clone, Debug, PartialEq)]

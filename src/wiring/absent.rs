@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{Catalog, TopicReport};
 use crate::{
     domain::{
+        audit::{StatusEntry, TicketEntry},
         cache::{Epoch, Head, List},
         parking::ParkingEvent,
         record::{Output, Record, TopicName, TopicPartition},
@@ -94,6 +95,10 @@ impl ports::Documents for Documents {
         no_documents()
     }
 
+    async fn wholes(&self, _: &[UserId]) -> Result<Vec<Option<(Head, ports::Payloads)>>, PortError> {
+        no_documents()
+    }
+
     async fn create(&self, _: &[(UserId, Epoch)]) -> Result<(), PortError> {
         no_documents()
     }
@@ -119,6 +124,21 @@ impl ports::Documents for Documents {
     }
 
     async fn raise_committed_marks(&self, _: &str, _: &[(TopicPartition, i64)]) -> Result<(), PortError> {
+        no_documents()
+    }
+}
+
+#[async_trait]
+impl ports::AuditLogs for Documents {
+    async fn add_tickets(&self, _: &[TicketEntry]) -> Result<(), PortError> {
+        no_documents()
+    }
+
+    async fn add_checks(&self, _: &[StatusEntry]) -> Result<(), PortError> {
+        no_documents()
+    }
+
+    async fn remove_before(&self, _: i64) -> Result<u64, PortError> {
         no_documents()
     }
 }

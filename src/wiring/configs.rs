@@ -1,7 +1,7 @@
 //! Settings as engine and pipelines take them.
 
 use crate::{
-    domain::{parking::Rules, record::TopicName, token_change::TableNames},
+    domain::{parking::Rules, record::TopicName, status_check, token_change::TableNames},
     engine::{Limits, record_sizes::RecordSizes},
     pipelines::{
         passes::{self, fetch::FetchLimits, gate::GateLimits, room::BYTES_MAX},
@@ -86,6 +86,11 @@ pub fn passes(settings: &settings::Passes, group: &str, partitions: u32) -> pass
         tick_max_age: settings.tick_max_age,
         purge_without_token: settings.on_token_removed == settings::OnTokenRemoved::Purge,
         free_ticket_products: settings.free_ticket_products.clone(),
+        status_rules: status_check::Rules {
+            day_passes: settings.day_pass_rules.clone(),
+            zone: settings.time_zone.clone(),
+        },
+        logs_all_checks: settings.status_log == settings::StatusLog::All,
         cas_attempts: settings.cas_attempts,
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{
+        sqlite_audit::SqliteAudit,
         sqlite_documents::{DOCUMENT_MAX_BYTES, SqliteDocuments},
         sqlite_parking::SqliteParking,
         sqlite_store::{self, RunLock},
@@ -47,6 +48,7 @@ pub(super) async fn open(data_dir: &Path, names: &Names) -> Result<Store, Error>
         topics: topics.clone(),
         catalog: topics,
         parking: Arc::new(SqliteParking::new(store.clone(), DOCUMENT_MAX_BYTES)),
+        audit: Arc::new(SqliteAudit::new(store.clone())),
         documents: Arc::new(SqliteDocuments::new(store, DOCUMENT_MAX_BYTES)),
         tokens: tokens.clone(),
         token_admin: tokens,

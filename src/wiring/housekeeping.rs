@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::{Store, plans, retention::Retention, servers};
-use crate::settings::{Connections, Names};
+use crate::{
+    ports::PortError,
+    settings::{Connections, Names},
+};
 
 const EVERY: Duration = Duration::from_hours(1);
 /// When indexes that could not be made are tried again.
@@ -38,19 +41,26 @@ async fn keep_retention(store: Store, names: Names, retention: Retention) {
             }
         }
         if let Some(ttl) = retention.parking {
-            remove_parking(&store, ttl).await;
+            told("parking events", store.parking.remove_before(before(ttl)).await);
+        }
+        if let Some(ttl) = retention.logs {
+            told("log entries", store.audit.remove_before(before(ttl)).await);
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-async fn remove_parking(store: &Store, ttl: Duration) {
-    let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-    match store.parking.remove_before(now_ms().saturating_sub(ttl_ms)).await {
+fn told(what: &str, removed: Result<u64, PortError>) {
+    match removed {
         Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "old parking events removed"),
-        Err(error) => tracing::warn!(%error, "cannot remove old parking events now"),
+        Ok(removed) => tracing::info!(removed, "old {what} removed"),
+        Err(error) => tracing::warn!(%error, "cannot remove old {what} now"),
     }
+}
+
+/// ms since 1970, so long ago.
+fn before(ttl: Duration) -> i64 {
+    now_ms().saturating_sub(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn now_ms() -> i64 {

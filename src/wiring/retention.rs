@@ -14,6 +14,8 @@ pub(super) struct Retention {
     pub(super) kept: Vec<Kept>,
     /// The embedded parking events; none when they are kept for ever.
     pub(super) parking: Option<Duration>,
+    /// The embedded logs of events and status checks; none when they are kept for ever.
+    pub(super) logs: Option<Duration>,
 }
 
 /// A collection with its indexes.
@@ -40,6 +42,7 @@ impl Retention {
                     retention.keep(&settings.database, &settings.collection, indexes);
                 }
                 Kind::Passes(settings) => {
+                    retention.logs = Some(settings.log_ttl).filter(|ttl| !ttl.is_zero());
                     let (collections, ttl) = (&settings.collections, settings.log_ttl);
                     let indexes = vec![Index::on(&["user_id", "created_at"]), Index::expiring(&["created_at"], ttl)];
                     retention.keep(&collections.database, &collections.tickets_log, indexes);

@@ -104,9 +104,13 @@ impl Running {
                 (vec![topic(&settings.topic)], Arc::new(configs::token_changes(settings, self.sizes.clone())))
             }
             Kind::Ticks(settings) => {
-                let (tokens, topics) = (Arc::clone(&store.tokens), Arc::clone(&store.topics));
-                let ticks =
-                    Ticks::new(configs::ticks(settings, self.sizes.clone()), tokens, topics, Arc::clone(&self.clock));
+                let ticks = Ticks::new(
+                    configs::ticks(settings, self.sizes.clone()),
+                    Arc::clone(&store.tokens),
+                    Arc::clone(&store.documents),
+                    Arc::clone(&store.topics),
+                    Arc::clone(&self.clock),
+                );
                 (vec![topic(&settings.topic)], Arc::new(ticks))
             }
             Kind::Passes(settings) => {
@@ -163,7 +167,12 @@ impl Running {
         }
         let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
         let config = configs::passes(settings, &pipeline.group, partitions);
-        let store = PassStore::new(Arc::clone(&store.documents), Arc::clone(&store.tokens), BATCH_MAX);
+        let store = PassStore::new(
+            Arc::clone(&store.documents),
+            Arc::clone(&store.audit),
+            Arc::clone(&store.tokens),
+            BATCH_MAX,
+        );
         // Ids of array elements must not repeat after a restart, whatever the jitter follows from.
         let topics = Arc::clone(&surroundings.store.topics);
         let passes =

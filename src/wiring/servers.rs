@@ -8,7 +8,9 @@ use mongodb::Client;
 use crate::{
     adapters::{
         kafka_topics::{self, KafkaTopics, TopicPlan},
-        mongo_documents::{self, IndexOutcome, MongoDocuments, MongoParking, ParkingSettings},
+        mongo_documents::{
+            self, AuditSettings, IndexOutcome, MongoAudit, MongoDocuments, MongoParking, ParkingSettings,
+        },
         mysql_tokens::{self, Columns, MysqlTokens},
         system_clock::SystemClock,
     },
@@ -17,7 +19,7 @@ use crate::{
         token::Token,
         user_id::UserId,
     },
-    ports::{Dependency, Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
+    ports::{AuditLogs, Dependency, Documents, Failure, ParkingEvents, PortError, Tokens, Topics},
     settings::{Kafka, Names, Servers},
 };
 
@@ -34,18 +36,20 @@ pub(super) async fn open(servers: &Servers, names: &Names) -> Result<Store, Erro
         }
         None => (Arc::new(absent::Topics), Arc::new(absent::Topics)),
     };
-    let (documents, parking): (Arc<dyn Documents>, Arc<dyn ParkingEvents>) = match &servers.mongodb {
+    let (documents, audit, parking): (Arc<dyn Documents>, Arc<dyn AuditLogs>, Arc<dyn ParkingEvents>) = match &servers
+        .mongodb
+    {
         Some(uri) => {
             let client = connect(uri.expose()).await?;
-            (Arc::new(documents(&client, names)), Arc::new(parking(&client, names)))
+            (Arc::new(documents(&client, names)), Arc::new(audit(&client, names)), Arc::new(parking(&client, names)))
         }
-        None => (Arc::new(absent::Documents), Arc::new(absent::Documents)),
+        None => (Arc::new(absent::Documents), Arc::new(absent::Documents), Arc::new(absent::Documents)),
     };
     let tokens: Arc<dyn Tokens> = match &servers.mysql {
         Some(url) => Arc::new(tokens(url.expose(), names)?),
         None => Arc::new(absent::Tokens),
     };
-    Ok(Store { topics, catalog, documents, parking, tokens, token_admin: Arc::new(OthersTable) })
+    Ok(Store { topics, catalog, documents, audit, parking, tokens, token_admin: Arc::new(OthersTable) })
 }
 
 pub(super) fn topics(kafka: &Kafka) -> Result<KafkaTopics, PortError> {
@@ -70,6 +74,16 @@ pub(super) fn parking(client: &Client, names: &Names) -> MongoParking {
         ..ParkingSettings::default()
     };
     MongoParking::new(client, settings)
+}
+
+pub(super) fn audit(client: &Client, names: &Names) -> MongoAudit {
+    let settings = AuditSettings {
+        database: names.cache_database.clone(),
+        tickets_log: names.tickets_log.clone(),
+        status_log: names.status_log.clone(),
+        ..AuditSettings::default()
+    };
+    MongoAudit::new(client, settings)
 }
 
 pub(super) fn documents(client: &Client, names: &Names) -> MongoDocuments {

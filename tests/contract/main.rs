@@ -7,6 +7,7 @@
 
 #[macro_use]
 mod storage;
+mod audit;
 mod documents;
 mod documents_lists;
 mod kafka;

@@ -4,8 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use passflow::{
-    adapters::memory::{Chaos, MemoryApi, MemoryCluster, MemoryDocuments, MemoryTokens, ProcessClock, World},
-    domain::token_change::TableNames,
+    adapters::memory::{
+        Chaos, MemoryApi, MemoryAudit, MemoryCluster, MemoryDocuments, MemoryTokens, ProcessClock, World,
+    },
+    domain::{status_check::Rules, token_change::TableNames},
     engine::{
         Engine, Limits, Parts, dead_letter::DeadLetters, handler::Handler, progress::Progress,
         record_sizes::RecordSizes,
@@ -38,6 +40,7 @@ pub struct Surroundings {
     pub world: World,
     pub cluster: MemoryCluster,
     pub documents: MemoryDocuments,
+    pub audit: MemoryAudit,
     pub tokens: MemoryTokens,
     pub api: MemoryApi,
 }
@@ -116,7 +119,8 @@ impl Process {
 
     fn ticks(&self, surroundings: &Surroundings, setup: &Setup) -> Ticks {
         let tokens: Arc<dyn Tokens> = Arc::new(surroundings.tokens.client(&self.chaos));
-        Ticks::new(setup.ticks.clone(), tokens, Arc::clone(&self.topics), Arc::clone(&self.clock))
+        let documents: Arc<dyn Documents> = Arc::new(surroundings.documents.client(&self.chaos));
+        Ticks::new(setup.ticks.clone(), tokens, documents, Arc::clone(&self.topics), Arc::clone(&self.clock))
     }
 
     fn passes(&self, surroundings: &Surroundings, setup: &Setup) -> Passes {
@@ -127,7 +131,8 @@ impl Process {
         let random = fastrand::Rng::with_seed(self.seed);
         let api = setup.api.clone().unwrap_or_else(|| Arc::new(surroundings.api.client(&self.chaos)));
         let fetcher = Fetcher::new(api, gate, setup.fetch.clone(), clock(), random.clone());
-        let store = Store::new(documents, tokens, 100);
+        let audit = Arc::new(surroundings.audit.client(&self.chaos));
+        let store = Store::new(documents, audit, tokens, 100);
         Passes::new(
             setup.passes.clone(),
             Arc::clone(&self.topics),
@@ -241,6 +246,8 @@ fn passes_config() -> passes::Config {
         tick_max_age: Duration::from_mins(60),
         purge_without_token: false,
         free_ticket_products: Vec::new(),
+        status_rules: Rules::default(),
+        logs_all_checks: true,
         cas_attempts: 20,
     }
 }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use passflow::{
     adapters::memory::{
-        Chaos, ClusterSettings, Document, MemoryApi, MemoryCluster, MemoryDocuments, MemoryTokens, Pass, World,
+        Chaos, ClusterSettings, Document, MemoryApi, MemoryAudit, MemoryCluster, MemoryDocuments, MemoryTokens, Pass,
+        World,
     },
     domain::{
         cache::List,
@@ -59,6 +60,7 @@ impl Kit {
         let surroundings = Surroundings {
             cluster: MemoryCluster::new(&world, ClusterSettings::default()),
             documents: MemoryDocuments::new(&world),
+            audit: MemoryAudit::new(&world),
             tokens: MemoryTokens::new(&world),
             api: MemoryApi::new(&world),
             world,

@@ -18,4 +18,5 @@ mod process;
 mod requests;
 mod rereading;
 mod sizes;
+mod status;
 mod ticks;

@@ -183,15 +183,3 @@ fn a_request_of_a_tick_too_long_ago_is_skipped() {
         assert!(kit.document(1).timestamp > 0, "one on demand is not");
     });
 }
-
-#[test]
-fn a_status_check_is_told_to_be_unsupported() {
-    run(async {
-        let mut kit = Kit::with_users(1);
-        kit.start();
-        kit.request(1, r#","action":"check-status""#);
-        kit.refresh(1).await;
-        assert_eq!(kit.codes(), ["unsupported_format"]);
-        assert!(kit.document(1).timestamp > 0);
-    });
-}

@@ -17,6 +17,7 @@ mod places;
 #[path = "../process/mod.rs"]
 mod process;
 mod sizes;
+mod status;
 #[path = "../kill/story.rs"]
 mod story;
 mod table;

@@ -1,6 +1,9 @@
 //! What must hold when everything has come to rest, whatever happened on the way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use passflow::{
     adapters::memory::Misuse,
@@ -40,11 +43,18 @@ pub fn check(surroundings: &Surroundings, users: &[UserId]) -> Result<usize, Str
         return Err(format!("a dead letter: {letter:?}"));
     }
     let records = surroundings.cluster.records(&TICKET_CHANGED.into());
+    let mut ids = BTreeSet::new();
     let mut fold: Fold = users.iter().map(|user| (*user, (0, taken_over(surroundings, *user)))).collect();
     for record in &records {
         let value = record.value.as_deref().unwrap_or_default();
         let told: Told = serde_json::from_slice(value).map_err(|error| format!("{error}: {record:?}"))?;
+        ids.insert(told.id.clone());
         tell(&mut fold, told)?;
+    }
+    // One entry of the log an event, and none without.
+    let logged: BTreeSet<String> = surroundings.audit.tickets().into_keys().collect();
+    if logged != ids {
+        return Err(format!("logged and told differ: {:?}", logged.symmetric_difference(&ids)));
     }
     for user in users {
         let told = fold.remove(user).unwrap_or_default();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use passflow::{
     adapters::memory::{
-        CallOdds, Chaos, ClusterSettings, CommitOdds, ConsumerOdds, MemoryApi, MemoryCluster, MemoryDocuments,
-        MemoryTokens, Odds, Rebalancing, Span, World,
+        CallOdds, Chaos, ClusterSettings, CommitOdds, ConsumerOdds, MemoryApi, MemoryAudit, MemoryCluster,
+        MemoryDocuments, MemoryTokens, Odds, Rebalancing, Span, World,
     },
     domain::user_id::UserId,
 };
@@ -121,6 +121,7 @@ impl Scenario {
         let surroundings = Surroundings {
             cluster: MemoryCluster::new(&world, settings),
             documents: MemoryDocuments::new(&world),
+            audit: MemoryAudit::new(&world),
             tokens: MemoryTokens::new(&world),
             api: MemoryApi::new(&world),
             world,

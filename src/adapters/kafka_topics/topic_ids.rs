@@ -17,7 +17,7 @@ use std::{
 use rdkafka::{consumer::Consumer as _, metadata::MetadataTopic};
 
 use super::{
-    context::PlainClient,
+    context::{Plain, PlainClient},
     error::{asking, failed},
     lookup::{Lookup, NO_GROUP},
     positions::check_topic,
@@ -38,8 +38,6 @@ pub(super) struct TopicIds(Arc<Known>);
 #[derive(Debug, Default)]
 struct Known {
     ids: Mutex<HashMap<String, Arc<str>>>,
-    /// Held while lines are polled for: one that another has taken off the queue may not be read yet.
-    asking: Mutex<()>,
     lines: AtomicUsize,
 }
 
@@ -81,8 +79,9 @@ impl Lookup {
     pub(super) fn topic_id(&self, topic: &TopicName) -> Result<Option<Arc<str>>, PortError> {
         let doing = || format!("reading the id of {topic}");
         let name = check_topic(topic.as_str())?;
-        let client = self.client_of("ids", &self.settings().telling_ids(NO_GROUP))?;
-        let _alone = client.context().topic_ids.0.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        // A client that is kept would go on telling lines that nobody takes off its queue.
+        let client = self.settings().telling_ids(NO_GROUP).create_with_context::<_, PlainClient>(Plain::default());
+        let client = client.map_err(|error| asking(&error, "making a Kafka client"))?;
         let metadata = client.fetch_metadata(Some(name), self.settings().call_timeout);
         let metadata = metadata.map_err(|error| self.lost(asking(&error, doing())))?;
         let is_known = |found: &MetadataTopic| found.error().is_none() && !found.partitions().is_empty();

@@ -13,7 +13,7 @@ use crate::{
         payload_hash::PayloadHash,
         user_id::UserId,
     },
-    ports::{Change, Update, Write, Written},
+    ports::{Change, Payloads, Update, Write, Written},
 };
 
 /// A pass as it is stored.
@@ -92,6 +92,12 @@ impl Document {
             stream: self.stream.clone(),
             fence: self.fence,
         }
+    }
+
+    /// The stored payloads.
+    pub fn payloads(&self) -> Payloads {
+        let of = |list| self.lists.of(list).iter().map(|pass| Some(pass.payload.clone())).collect();
+        PerList { passes: of(List::Passes), passes4: of(List::Passes4) }
     }
 
     /// The stored payload of a pass.

@@ -12,7 +12,7 @@ use crate::{
         record::TopicPartition,
         user_id::UserId,
     },
-    ports::{Dependency, Documents, Failure, PortError, Update, Written},
+    ports::{Dependency, Documents, Failure, Payloads, PortError, Update, Written},
 };
 
 /// One process's connection to [`MemoryDocuments`].
@@ -58,6 +58,16 @@ impl Documents for DocumentsClient {
         self.call("read heads", move |documents| {
             let state = documents.state();
             users.iter().map(|user| state.documents.get(user).map(super::Document::head)).collect()
+        })
+        .await
+    }
+
+    async fn wholes(&self, users: &[UserId]) -> Result<Vec<Option<(Head, Payloads)>>, PortError> {
+        let users = users.to_vec();
+        self.call("read documents", move |documents| {
+            let state = documents.state();
+            let whole = |document: &super::Document| (document.head(), document.payloads());
+            users.iter().map(|user| state.documents.get(user).map(whole)).collect()
         })
         .await
     }

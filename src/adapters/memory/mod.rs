@@ -13,6 +13,7 @@
 
 mod api;
 mod api_answers;
+mod audit;
 mod balance;
 mod chaos;
 mod clock;
@@ -37,6 +38,7 @@ mod trip;
 mod world;
 
 pub use api::{ApiClient, MemoryApi};
+pub use audit::{AuditClient, MemoryAudit};
 pub use chaos::{Chaos, Gate};
 pub use clock::{ProcessClock, VirtualClock};
 pub use cluster::{ClusterSettings, Committed, MemoryCluster, Misuse, Rebalancing};

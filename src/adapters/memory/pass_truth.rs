@@ -14,6 +14,14 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// The same with a first use and an expiry, in milliseconds since 1970.
+    #[must_use]
+    pub fn timed(mut self, first_use_ms: i64, expiration_ms: i64) -> Self {
+        let fields = self.payload.trim_end_matches('}');
+        self.payload = format!(r#"{fields},"first_use":{first_use_ms},"expiration":{expiration_ms}}}"#);
+        self
+    }
+
     /// A pass whose JSON text follows from these; `revision` makes it another one. The text is canonical.
     pub fn new(uuid: &str, status: &str, revision: u64) -> Self {
         let payload = serde_json::json!({

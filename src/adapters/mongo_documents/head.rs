@@ -43,7 +43,7 @@ pub(super) fn head(user_id: UserId, document: &Document) -> Result<Head, String>
 }
 
 /// The elements of an array; none when it is no array.
-fn elements<'a>(document: &'a Document, name: &str) -> impl Iterator<Item = &'a Bson> + use<'a> {
+pub(super) fn elements<'a>(document: &'a Document, name: &str) -> impl Iterator<Item = &'a Bson> + use<'a> {
     document.get_array(name).map(Vec::as_slice).unwrap_or_default().iter()
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, future::Future, time::Duration};
 
+use bytes::Bytes;
 use mongodb::{
     Collection,
     bson::{Bson, Document, doc},
@@ -10,13 +11,16 @@ use mongodb::{
 
 use super::{
     bson_to_json::{write_key, write_value},
-    head::{chosen, head, user_of},
+    head::{chosen, elements, head, user_of},
     json_to_bson::whole,
     lists::{PAYLOAD_TEXT, payload_text},
 };
-use crate::domain::{
-    cache::{Head, List},
-    user_id::UserId,
+use crate::{
+    domain::{
+        cache::{Head, List, PerList},
+        user_id::UserId,
+    },
+    ports::Payloads,
 };
 
 /// All documents of `users`.
@@ -44,8 +48,32 @@ pub(super) fn of_users(
     }
 }
 
-/// The heads of `users` in order, and who has several documents.
-pub(super) fn heads(users: &[UserId], found: &[Document]) -> (Result<Vec<Option<Head>>, String>, Vec<UserId>) {
+/// What of `users` was asked for, in order, and who has several documents.
+type Found<T> = (Result<Vec<Option<T>>, String>, Vec<UserId>);
+
+/// The heads of `users`.
+pub(super) fn heads(users: &[UserId], found: &[Document]) -> Found<Head> {
+    of_chosen(users, found, head)
+}
+
+/// The heads and payloads of `users`.
+pub(super) fn wholes(users: &[UserId], found: &[Document]) -> Found<(Head, Payloads)> {
+    of_chosen(users, found, |user, document| Ok((head(user, document)?, payloads(document))))
+}
+
+fn payloads(document: &Document) -> Payloads {
+    let of = |list| {
+        let payload = |element: &Bson| element.as_document().and_then(payload_text).map(Bytes::from);
+        elements(document, List::name(list)).map(payload).collect()
+    };
+    PerList { passes: of(List::Passes), passes4: of(List::Passes4) }
+}
+
+fn of_chosen<T>(
+    users: &[UserId],
+    found: &[Document],
+    read: impl Fn(UserId, &Document) -> Result<T, String>,
+) -> Found<T> {
     let mut by_user: HashMap<UserId, Vec<&Document>> = HashMap::with_capacity(found.len());
     for document in found {
         if let Some(user) = user_of(document) {
@@ -55,7 +83,7 @@ pub(super) fn heads(users: &[UserId], found: &[Document]) -> (Result<Vec<Option<
     let head_of = |user: &UserId| {
         let documents = by_user.get(user).map(Vec::as_slice).unwrap_or_default();
         let Some(document) = chosen(documents).and_then(|place| documents.get(place)) else { return Ok(None) };
-        head(*user, document).map(Some).map_err(|message| format!("user {user}: {message}"))
+        read(*user, document).map(Some).map_err(|message| format!("user {user}: {message}"))
     };
     let heads = users.iter().map(head_of).collect();
     let further = by_user.iter().filter(|(_, documents)| documents.len() > 1).map(|(user, _)| *user);

@@ -142,6 +142,7 @@ fn encode_pending(writer: &mut BytesWriter, pending: &Pending) {
         None => (0, None),
         Some(Then::Retry { message }) => (1, Some(message)),
         Some(Then::DeadLetter { message }) => (2, Some(message)),
+        Some(Then::Restore { message }) => (3, Some(message)),
     };
     writer.number(kind);
     if let Some(message) = message {
@@ -169,6 +170,7 @@ fn decode_pending(reader: &mut Reader) -> Result<Pending, Malformed> {
         0 => None,
         1 => Some(Then::Retry { message: reader.text()? }),
         2 => Some(Then::DeadLetter { message: reader.text()? }),
+        3 => Some(Then::Restore { message: reader.text()? }),
         _ => return Err(Malformed),
     };
     Ok(Pending { source, events, then })

@@ -15,6 +15,7 @@ use crate::{
         cache::{Entry, Epoch, Head, List, PerList, Stream},
         user_id::UserId,
     },
+    ports::Payloads,
 };
 
 /// A document without payloads and logs, as it is stored.
@@ -57,8 +58,12 @@ impl Row {
     }
 
     fn into_head(mut self) -> Result<Head, StoreError> {
+        let lists = self.entries()?;
+        self.head_of(lists)
+    }
+
+    fn head_of(mut self, PerList { passes, passes4 }: PerList<Vec<StoredEntry>>) -> Result<Head, StoreError> {
         let user_id = user(self.user_id)?;
-        let PerList { passes, passes4 } = self.entries()?;
         Ok(Head {
             user_id,
             id: document_id(user_id),
@@ -110,6 +115,21 @@ pub(super) async fn heads(store: &Store, users: &[UserId]) -> Result<Vec<Option<
         _ => by_user.remove(&user.get()),
     };
     Ok(users.iter().map(head).collect())
+}
+
+/// Heads and payloads of one snapshot.
+pub(super) async fn wholes(store: &Store, users: &[UserId]) -> Result<Vec<Option<(Head, Payloads)>>, StoreError> {
+    let mut snapshot = store.snapshot().await?;
+    let mut by_user = HashMap::new();
+    for mut row in rows(&mut snapshot, users.iter().copied()).await? {
+        let lists = row.entries()?;
+        let ids: Vec<i64> = List::BOTH.iter().flat_map(|list| lists.of(*list)).map(|it| it.payload_id).collect();
+        let stored = payloads(&mut snapshot, &ids).await?;
+        let of = |list| lists.of(list).iter().map(|entry| stored.get(&entry.payload_id).cloned()).collect();
+        let payloads = PerList { passes: of(List::Passes), passes4: of(List::Passes4) };
+        by_user.insert(user(row.user_id)?, (row.head_of(lists)?, payloads));
+    }
+    Ok(users.iter().map(|user| by_user.get(user).cloned()).collect())
 }
 
 /// The head and the payload come from one snapshot: the payload's row may be another's a moment later.

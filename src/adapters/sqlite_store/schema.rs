@@ -8,7 +8,7 @@ use super::OpenError;
 
 /// The steps from an empty file to the newest format; `PRAGMA user_version` counts those that were taken. A step that
 /// was once released is never changed.
-const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const STEPS: [&str; 3] = [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 pub(super) async fn bring_up_to_date(
     connection: &mut SqliteConnection,

@@ -15,7 +15,7 @@ pub struct Pass<'a> {
     pub status: Cow<'a, str>,
     /// When it was made: a time in any format, or a number's JSON text (see [`created_order_key`]).
     ///
-    /// [`created_order_key`]: crate::domain::created_order::created_order_key
+    /// [`created_order_key`]: crate::domain::vendor_time::created_order_key
     pub time_created: Option<Cow<'a, str>>,
     /// The product that was bought.
     pub product_uuid: Option<Cow<'a, str>>,

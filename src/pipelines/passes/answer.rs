@@ -8,10 +8,10 @@ use super::log_text;
 use crate::{
     domain::{
         cache::LogEntry,
-        created_order::created_order_key,
         envelope::{Envelope, EnvelopeError, Next, Pass},
         merge::Fresh,
         token::Token,
+        vendor_time::created_order_key,
     },
     ports::{Answer, NoAnswer},
 };

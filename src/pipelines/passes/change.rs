@@ -12,7 +12,7 @@ use crate::{
         merge::{self, Answers, Stamp},
         poison::{Code, Poison},
         record::Output,
-        request::Action,
+        request::{Action, PassRequest, Reason},
         ticket_changed::{Cause, Change as PassChange, Event, Kind},
         token::Token,
     },
@@ -24,10 +24,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) timestamp: Option<i64>,
-    lists: PerList<Option<Vec<Slot>>>,
+    pub(super) lists: PerList<Option<Vec<Slot>>>,
     logs: PerList<Option<LogEntry>>,
     pub(super) stream: Stream,
-    is_state_changed: bool,
+    pub(super) is_state_changed: bool,
     /// What it counts as, where its outputs don't say it.
     pub(super) outcome: Option<&'static str>,
     /// What it tells of.
@@ -46,6 +46,11 @@ impl Draft {
             outcome: None,
             told: Vec::new(),
         }
+    }
+
+    /// Writes nothing yet.
+    pub(super) fn unchanged(stream: Stream) -> Self {
+        Self { is_state_changed: false, ..Self::of_state(stream) }
     }
 
     /// Whether only the time is to be written.
@@ -84,9 +89,15 @@ impl Handling<'_> {
         let now_ms = self.passes.clock.now_ms();
         let now_s = now_ms.div_euclid(1000);
         let mut new_id = || self.passes.new_object_id(now_s);
-        let mut stamp = Stamp { now_s, free_products: &self.passes.config.free_ticket_products, new_id: &mut new_id };
-        let mut draft = Draft::of_state(view.stream.clone());
-        draft.is_state_changed = false;
+        let config = &self.passes.config;
+        let mut stamp = Stamp {
+            now_s,
+            free_products: &config.free_ticket_products,
+            rules: &config.status_rules,
+            restores: self.request.reason == Reason::TAMPERED,
+            new_id: &mut new_id,
+        };
+        let mut draft = Draft::unchanged(view.stream.clone());
         for list in List::BOTH {
             *draft.lists.of_mut(list) = merge::merge(&view.head, list, &fetched.answers, &mut stamp);
         }
@@ -104,7 +115,7 @@ impl Handling<'_> {
     }
 
     /// Numbers the changes and keeps their events with the write that makes them.
-    async fn add_events(&self, view: &View, draft: &mut Draft, answers: &Answers) -> Result<(), Halt> {
+    pub(super) async fn add_events(&self, view: &View, draft: &mut Draft, answers: &Answers) -> Result<(), Halt> {
         let seen = diff::view(&view.head, &draft.lists, answers);
         let mut changes = diff::changes(&draft.stream.emitted, &seen);
         if changes.is_empty() {
@@ -162,6 +173,7 @@ impl Handling<'_> {
             return;
         }
         let message = messages.join("; ");
+        // Kept even without events: a record that is read again must not append to the log again.
         let then = if fetched.has(Trouble::Token) {
             None
         } else if self.request.attempt < self.passes.config.retry_rounds {
@@ -169,7 +181,11 @@ impl Handling<'_> {
         } else {
             Some(Then::DeadLetter { message })
         };
-        // Kept even without events: a record that is read again must not append to the log again.
+        self.keep(draft, then);
+    }
+
+    /// Keeps an entry of this record with the change, with what it puts out besides events.
+    pub(super) fn keep(&self, draft: &mut Draft, then: Option<Then>) {
         let source = &self.source;
         match draft.stream.pending.iter_mut().find(|pending| pending.source == *source) {
             Some(pending) => pending.then = then,
@@ -188,6 +204,10 @@ impl Handling<'_> {
             Some(Then::Retry { .. }) => {
                 let output = self.passes.request_output(&self.request, self.record, self.turn);
                 Some(Output { topic: self.passes.config.retry_topic.clone(), ..output })
+            }
+            Some(Then::Restore { .. }) => {
+                let request = PassRequest { reason: Reason::TAMPERED, ..PassRequest::new(user) };
+                Some(self.passes.request_output(&request, self.record, self.turn))
             }
             Some(Then::DeadLetter { message }) => {
                 let rounds = self.request.attempt;

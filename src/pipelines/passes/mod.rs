@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod change;
+mod check;
 mod decision;
 mod elsewhere;
 pub mod fetch;
@@ -40,6 +41,7 @@ use crate::{
         poison::{Code, Poison},
         record::{Output, Record, Source, TopicName, TopicPartition},
         request::PassRequest,
+        status_check::Rules,
     },
     engine::{
         dead_letter::DeadLetters,
@@ -78,6 +80,10 @@ pub struct Config {
     pub purge_without_token: bool,
     /// Products whose new passes get `free_ticket_status` 1.
     pub free_ticket_products: Vec<String>,
+    /// How times mean a status.
+    pub status_rules: Rules,
+    /// Whether the status log holds every check; else changes and failures alone.
+    pub logs_all_checks: bool,
     /// Compare-and-sets of one turn.
     pub cas_attempts: u32,
 }

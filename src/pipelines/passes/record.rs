@@ -25,7 +25,7 @@ use crate::{
         token::Token,
     },
     engine::handler::{Halt, Step, Turn},
-    ports::{Dependency, Failure, PortError, Write, Written},
+    ports::{Dependency, Failure, Payloads, PortError, Write, Written},
 };
 
 /// One turn of one request.
@@ -52,6 +52,8 @@ pub(super) struct View {
     pub(super) head: Arc<Head>,
     /// passflow's state, without entries that are known to be committed.
     pub(super) stream: Stream,
+    /// Where they are looked at.
+    pub(super) payloads: Option<Payloads>,
     /// Some of those were of other partitions: they are dropped as soon as the document is written, else they would be
     /// looked for each time.
     pub(super) is_shortened: bool,
@@ -93,8 +95,13 @@ impl Handling<'_> {
 
     async fn read(&self) -> Result<View, Halt> {
         let held = &self.turn.held;
-        let head = self.passes.store.head(self.request.user_id, held.epoch).await;
-        let head = head.map_err(|error| self.refused(error))?;
+        let (store, user) = (&self.passes.store, self.request.user_id);
+        let read = if self.request.action == Action::CheckStatus {
+            store.whole(user, held.epoch).await.map(|(head, payloads)| (head, Some(payloads)))
+        } else {
+            store.head(user, held.epoch).await.map(|head| (head, None))
+        };
+        let (head, payloads) = read.map_err(|error| self.refused(error))?;
         let mut stream = head.stream.clone().unwrap_or_else(|| Stream::taking_over(&head));
         stream.drop_committed(&held.place, self.committed());
         // What only goes back needs no place in a document that belongs to another partition's owner.
@@ -103,7 +110,7 @@ impl Handling<'_> {
             return Err(Halt::Refused(head.fence));
         }
         let is_shortened = self.drop_told_elsewhere(&mut stream).await?;
-        Ok(View { head: Arc::new(head), stream, is_shortened })
+        Ok(View { head: Arc::new(head), stream, payloads, is_shortened })
     }
 
     /// Outputs of records before this offset are in the topics.
@@ -126,13 +133,11 @@ impl Handling<'_> {
             Owed::ByOthers => return self.wait_for_others(view).await,
             Owed::ByNobody => return self.adopt_orphans(view).await,
         }
-        if self.request.action == Action::CheckStatus {
-            let message = "action check-status is not handled by this version; leave it out or use refresh";
-            let poison = Poison::new(Code::UnsupportedFormat, message);
-            return self.touch_then(view, || Err(Halt::Poison { stage: "decode", poison })).await;
-        }
         if decision::is_overdue(&self.request, self.passes.clock.now_ms(), &self.passes.config) {
             return self.touch_then(view, || Ok(Step::done("skipped"))).await;
+        }
+        if let Some(payloads) = &view.payloads {
+            return self.check(view, payloads).await;
         }
         if decision::is_fresh(&self.request, &view.head, self.passes.clock.now_ms(), &self.passes.config) {
             return self.stay_fresh(view).await;
@@ -179,6 +184,7 @@ impl Handling<'_> {
     pub(super) async fn give_out_again(&self, view: &View, pending: &Pending) -> Result<Attempt, Halt> {
         let outputs = self.outputs(pending);
         self.wait_for_room(&outputs)?;
+        self.log_tickets(pending).await?;
         self.touch_then(view, || Ok(Step::with(outputs, outcome(pending)))).await
     }
 
@@ -255,6 +261,7 @@ pub(super) fn outcome(pending: &Pending) -> &'static str {
     match (&pending.then, pending.events.is_empty()) {
         (Some(Then::Retry { .. }), _) => "retried",
         (Some(Then::DeadLetter { .. }), _) => "dead_lettered",
+        (Some(Then::Restore { .. }), _) => "tampered",
         (None, false) => "changed",
         (None, true) => "unchanged",
     }

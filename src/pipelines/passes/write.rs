@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{
     domain::{
+        audit::TicketEntry,
+        cache::Pending,
         poison::{Code, Poison},
         record::Output,
         ticket_changed::Kind,
@@ -51,11 +53,15 @@ impl Handling<'_> {
         if let Some(poison) = self.too_large(&outputs) {
             return self.touch_then(view, || Err(Halt::Poison { stage: "emit", poison })).await;
         }
+        let kept = draft.stream.pending_of(&self.source).cloned();
         let told = draft.told.clone();
         let write = draft.write(view, self.passes.config.error_log_max);
         match self.write(view, write).await? {
             Written::Yes => {
                 self.count(&told);
+                if let Some(kept) = &kept {
+                    self.log_tickets(kept).await?;
+                }
                 Ok(Attempt::Settled(Step::with(outputs, outcome)))
             }
             Written::No => Ok(Attempt::ReadAgain),
@@ -68,6 +74,14 @@ impl Handling<'_> {
                 self.touch_then(view, || Err(Halt::Poison { stage: "write", poison })).await
             }
         }
+    }
+
+    /// Logs the events of a stored change, before they are given out. Whatever is wrong with the log, they are not lost:
+    /// the record waits.
+    pub(super) async fn log_tickets(&self, kept: &Pending) -> Result<(), Halt> {
+        let entries = TicketEntry::of_all(self.request.user_id, kept)
+            .map_err(|message| Halt::Poison { stage: "write", poison: Poison::new(Code::InternalError, message) })?;
+        self.passes.store.log_tickets(entries).await.map_err(Halt::Down)
     }
 
     fn count(&self, told: &[Kind]) {

@@ -25,7 +25,7 @@ use crate::{
     domain::{
         poison::{Code, Poison},
         record::{Headers, Output, Record, TopicName},
-        request::{PassRequest, Reason, When},
+        request::{Action, PassRequest, Reason, When},
         tick::{self, Kind, Tick},
         user_id::UserId,
     },
@@ -33,7 +33,7 @@ use crate::{
         handler::{Halt, Handler, Order, Step, Turn},
         record_sizes::RecordSizes,
     },
-    ports::{Clock, Tokens, Topics},
+    ports::{Clock, Documents, PortError, Tokens, Topics},
 };
 
 /// Names and limits of the pipeline.
@@ -59,6 +59,7 @@ pub struct Config {
 pub struct Ticks {
     config: Config,
     tokens: Arc<dyn Tokens>,
+    documents: Arc<dyn Documents>,
     topics: Arc<dyn Topics>,
     clock: Arc<dyn Clock>,
     pace: Mutex<Pace>,
@@ -68,8 +69,29 @@ pub struct Ticks {
 
 impl Ticks {
     /// The pipeline over these ports.
-    pub fn new(config: Config, tokens: Arc<dyn Tokens>, topics: Arc<dyn Topics>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, tokens, topics, clock, pace: Mutex::default(), told_ms: AtomicI64::new(0) }
+    pub fn new(
+        config: Config,
+        tokens: Arc<dyn Tokens>,
+        documents: Arc<dyn Documents>,
+        topics: Arc<dyn Topics>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { config, tokens, documents, topics, clock, pace: Mutex::default(), told_ms: AtomicI64::new(0) }
+    }
+
+    /// Users that a tick of `kind` is about: those with a document for a status check, else those with a token.
+    async fn users(&self, kind: Kind, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, PortError> {
+        match kind {
+            Kind::CheckStatus => self.documents.users(after, limit).await,
+            Kind::Refresh | Kind::Backfill => self.tokens.users(after, limit).await,
+        }
+    }
+
+    async fn count(&self, kind: Kind) -> Result<u64, PortError> {
+        match kind {
+            Kind::CheckStatus => self.documents.count().await,
+            Kind::Refresh | Kind::Backfill => self.tokens.count().await,
+        }
     }
 
     /// A tick that is due begins its fan-out; its first page follows at once.
@@ -77,7 +99,7 @@ impl Ticks {
         if ledger.has(&tick.id) || self.is_old(tick) || self.is_overtaken(tick, record, ledger).await? {
             return Ok(None);
         }
-        let total = if self.config.spread.is_zero() { 0 } else { self.tokens.count().await? };
+        let total = if self.config.spread.is_zero() { 0 } else { self.count(tick.kind).await? };
         Ok(Some(FanOut { offset: record.source.offset, begun_ms: self.clock.now_ms(), total, ..FanOut::default() }))
     }
 
@@ -116,7 +138,7 @@ impl Ticks {
             return Ok(Step::NotBefore(now_ms + pace::LOOK_MS));
         }
         let after = fan_out.after;
-        let users = self.tokens.users(after, size).await?;
+        let users = self.users(tick.kind, after, size).await?;
         self.pace().put(users.len());
         let outputs: Vec<_> = users.iter().map(|user| self.request(*user, tick, trace, now_ms)).collect();
         if let Some(poison) = self.config.sizes.refuse(&outputs) {
@@ -165,7 +187,12 @@ impl Ticks {
 
     fn request(&self, user: UserId, tick: &Tick, trace: &Headers, now_ms: i64) -> Output {
         let request = PassRequest {
-            when: if tick.kind == Kind::Backfill { When::IfMissing } else { When::IfStale },
+            action: if tick.kind == Kind::CheckStatus { Action::CheckStatus } else { Action::Refresh },
+            when: match tick.kind {
+                Kind::Refresh => When::IfStale,
+                Kind::Backfill => When::IfMissing,
+                Kind::CheckStatus => When::Always,
+            },
             reason: Reason::TICK,
             tick_id: Some(tick.id.clone()),
             requested_at: jiff::Timestamp::from_millisecond(now_ms).ok(),
@@ -198,11 +225,6 @@ impl Handler for Ticks {
     async fn handle(&self, record: &Record, turn: &Turn) -> Result<Step, Halt> {
         let ledger = Ledger::read(&turn.metadata);
         let tick = decode(record).map_err(|poison| Halt::Poison { stage: "decode", poison })?;
-        if tick.kind == Kind::CheckStatus {
-            let message = "ticks of kind check-status are not handled by this version";
-            let poison = Poison::new(Code::UnsupportedFormat, message);
-            return Err(Halt::Poison { stage: "decode", poison });
-        }
         if let Some(fan_out) = ledger.fan_out_of(record.source.offset) {
             return self.page(&tick, &turn.trace(), ledger, fan_out).await;
         }

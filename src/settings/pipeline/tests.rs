@@ -1,5 +1,8 @@
 use super::*;
-use crate::settings::{BUILT_IN, DayPassRule, Ends, Matches, day_pass::Pattern};
+use crate::{
+    domain::day_pass::{DayPassRule, Ends, Matches, Pattern},
+    settings::BUILT_IN,
+};
 
 fn parse(place: &str, text: &str) -> Result<Pipeline, String> {
     Pipeline::parse(place, text).map_err(|problems| problems.to_string())

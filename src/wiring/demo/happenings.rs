@@ -66,8 +66,11 @@ impl Happenings {
     }
 
     async fn tick(&self) -> Result<(), PortError> {
-        let tick = Tick::new(Kind::Refresh, jiff::Timestamp::now());
-        self.put(&self.names.ticks, &tick.id, tick.encode()).await
+        for kind in [Kind::Refresh, Kind::CheckStatus] {
+            let tick = Tick::new(kind, jiff::Timestamp::now());
+            self.put(&self.names.ticks, &tick.id, tick.encode()).await?;
+        }
+        Ok(())
     }
 
     async fn something(&self, random: &mut fastrand::Rng) -> Result<(), PortError> {

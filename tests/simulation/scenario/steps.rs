@@ -13,7 +13,7 @@ use passflow::{
     ports::Dependency,
 };
 
-use super::{NEWER_ROW, PARTITIONS, Scenario};
+use super::{BASE_MS, NEWER_ROW, PARTITIONS, Scenario};
 use crate::{
     foreign,
     process::{CDC, Process, REQUESTS, TICKS},
@@ -56,6 +56,7 @@ impl Scenario {
         let status = ["USABLE", "USING", "EXPIRED"][self.random.usize(..3)];
         let kind = self.random.u8(0..10);
         let revision = self.revision;
+        let first_use_ms = BASE_MS + 20_000 * i64::try_from(revision).unwrap();
         if kind == 9 {
             return self.surroundings.api.expire_after_next_read(user, &uuid);
         }
@@ -63,7 +64,11 @@ impl Scenario {
             0..5 => {
                 let list =
                     if truth.lists.passes4.iter().any(|pass| pass.uuid == uuid) { List::Passes4 } else { List::Passes };
-                truth.put(list, Pass::new(&uuid, status, revision));
+                let pass = Pass::new(&uuid, status, revision);
+                truth.put(
+                    list,
+                    if revision.is_multiple_of(2) { pass } else { pass.timed(first_use_ms, first_use_ms + 30_000) },
+                );
             }
             5..8 => drop(truth.move_to_history(&uuid)),
             _ => truth.remove(&uuid),
@@ -74,7 +79,8 @@ impl Scenario {
         let user = self.user();
         self.counts.requests += 1;
         let when = ["always", "always", "if-stale", "if-missing"][self.random.usize(..4)];
-        let value = format!(r#"{{"user_id":{user},"when":"{when}"}}"#);
+        let action = if self.random.u8(..) < 60 { "check-status" } else { "refresh" };
+        let value = format!(r#"{{"user_id":{user},"action":"{action}","when":"{when}"}}"#);
         // Now and then a client that knows nothing of keys.
         let key = (self.random.u8(..) > 20).then(|| Bytes::from(user.to_string()));
         match key {
@@ -85,8 +91,8 @@ impl Scenario {
     }
 
     fn tick(&mut self) {
-        let id = self.random.u8(0..20);
-        self.put(TICKS, None, format!(r#"{{"tick_id":"tick-{id}"}}"#));
+        let (id, kind) = (self.random.u8(0..20), ["refresh", "refresh", "check-status"][self.random.usize(..3)]);
+        self.put(TICKS, None, format!(r#"{{"tick_id":"{kind}-{id}","kind":"{kind}"}}"#));
     }
 
     /// A process dies while it fans out.

@@ -1,27 +1,30 @@
-//! The order of passes by `time_created`, whose format Bytemark doesn't document.
+//! Bytemark's times, whose format is not documented.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Epoch numbers above this are milliseconds: as seconds they would lie after the year 5138.
 const SECONDS_MAX: f64 = 1e11;
 
-/// `time_created` as microseconds since the Unix epoch, to sort by; `None` when it can't be understood.
+/// The instant that `text` names; `None` when it can't be understood.
 ///
-/// Understood are RFC 3339, `YYYY-MM-DD HH:mm:ss[.ffffff]` (taken as UTC) and epoch numbers in seconds or milliseconds.
+/// Understood are RFC 3339, `YYYY-MM-DD HH:mm:ss[.ffffff]` (local time in `zone`) and epoch numbers in seconds or
+/// milliseconds.
 #[must_use]
-pub fn created_order_key(time_created: &str) -> Option<i64> {
-    let text = time_created.trim_ascii();
+pub fn vendor_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let text = text.trim_ascii();
     if let Ok(number) = text.parse::<f64>() {
-        return epoch_micros(number);
+        return Timestamp::from_microsecond(epoch_micros(number)?).ok();
     }
     if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp.as_microsecond());
+        return Some(timestamp);
     }
-    let civil: DateTime = text.parse().ok()?;
-    let timestamp = TimeZone::UTC.to_timestamp(civil).ok()?;
-    Some(timestamp.as_microsecond())
+    zone.to_timestamp(text.parse::<DateTime>().ok()?).ok()
+}
+
+/// `time_created` as microseconds since the Unix epoch, to sort by; `None` when it can't be understood.
+#[must_use]
+pub fn created_order_key(time_created: &str) -> Option<i64> {
+    vendor_time(time_created, &TimeZone::UTC).map(Timestamp::as_microsecond)
 }
 
 fn epoch_micros(number: f64) -> Option<i64> {
@@ -34,7 +37,7 @@ fn epoch_micros(number: f64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::created_order_key;
+    use super::*;
 
     const MICROS_OF_SAME_INSTANT: i64 = 1_700_000_000_000_000;
 
@@ -71,5 +74,12 @@ mod tests {
         {
             assert_eq!(created_order_key(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_local() {
+        let chicago = TimeZone::get("America/Chicago").unwrap();
+        let time = vendor_time("2023-11-14 16:13:20", &chicago).unwrap();
+        assert_eq!(time.as_microsecond(), MICROS_OF_SAME_INSTANT);
     }
 }
