@@ -13,6 +13,8 @@ use crate::{
 pub struct Watched {
     /// Its name, for messages.
     pub pipeline: String,
+    /// Its consumer group.
+    pub group: String,
     /// The topics that it reads.
     pub consumes: Vec<TopicName>,
     /// Its state.
@@ -106,7 +108,24 @@ async fn settled_ends(
             }
         }
     }
+    for watched in watched {
+        if !others_are_done(topics, watched, &ends).await? {
+            return Ok(None);
+        }
+    }
     Ok(Some(ends))
+}
+
+/// Whether nothing is left in partitions that other members of the group have, one that was killed among them.
+async fn others_are_done(topics: &Arc<dyn Topics>, watched: &Watched, ends: &Ends) -> Result<bool, PortError> {
+    let own = watched.progress.snapshot().partitions;
+    for topic in &watched.consumes {
+        let has_all = ends.keys().filter(|partition| partition.topic == *topic).all(|it| own.contains_key(it));
+        if !has_all && topics.backlog(&watched.group, topic).await? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether nothing lies between `reached` and `end`.

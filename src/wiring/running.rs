@@ -141,7 +141,8 @@ impl Running {
             shutdown: self.shutdown.clone(),
         };
         self.engines.get_mut().spawn(Engine::run(parts));
-        self.watched.push(Watched { pipeline: pipeline.name.clone(), consumes, progress });
+        let (pipeline, group) = (pipeline.name.clone(), pipeline.group.clone());
+        self.watched.push(Watched { pipeline, group, consumes, progress });
         Ok(())
     }
 

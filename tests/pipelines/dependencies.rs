@@ -146,6 +146,7 @@ fn topics_that_take_no_commit_are_given_up() {
         process.chaos.set_odds(Odds { commits, ..Odds::default() });
         let watched = Watched {
             pipeline: "scripted".to_owned(),
+            group: "passflow.scripted".to_owned(),
             consumes: vec![IN.into()],
             progress: process.progress[0].clone(),
         };

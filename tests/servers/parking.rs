@@ -118,8 +118,8 @@ fn responses_put_twice_and_in_pieces_are_one_event_each_whatever_is_killed_meanw
     let all = responses(EVENTS);
     let mut run = lot.world.place.start(&RUN);
     for (piece, responses) in all.chunks(EVENTS / 2).enumerate() {
-        lot.produce(responses);
         let before = lot.stored();
+        lot.produce(responses);
         if piece < 2 {
             wait_within(BOUND, "some of the piece", || lot.stored() > before);
         }
