@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(day.of(Timestamp::MAX), None);
     }
 
-    /// Walks through each minute of two years, whose clocks jump four times, and counts operating days by looking at the
+    /// Walks through each minute of a year, with both jumps of its clocks, and counts operating days by looking at the
     /// local clock alone: a day has ended at the first minute at which the clock of its date is at the end or past it.
     #[test]
     fn each_minute_of_a_year_has_the_end_that_a_clock_on_the_wall_shows() {
